@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# The quick loop: does the extension pass its tests on one version? Usage: check.sh [VERSION [setting=value...]]
+set -euo pipefail
+# shellcheck source=Tests/support/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=Tests/support/results.sh
+. "$SUPPORT/results.sh"
+# shellcheck source=Tests/support/version.sh
+. "$SUPPORT/version.sh"
+
+setup_packages
+test_version "${@:-15}"
+finish

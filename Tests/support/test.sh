@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Everything: does the repository pass all its tests on all versions? The last line is "N passed, N failed".
+set -euo pipefail
+# shellcheck source=Tests/support/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=Tests/support/results.sh
+. "$SUPPORT/results.sh"
+# shellcheck source=Tests/support/version.sh
+. "$SUPPORT/version.sh"
+# shellcheck source=Tests/support/swift.sh
+. "$SUPPORT/swift.sh"
+
+VERSIONS=(15 16 18)
+
+SUMMARY=()
+
+test_everything_on() {
+    SERVER_DATA=
+    test_version "$1"
+    [ -z "$SERVER_DATA" ] || test_scripts
+}
+
+# section NAME COMMAND...: runs the command, and notes what it added to the counts.
+section() {
+    local name=$1 passed_before=$PASSED failed_before=$FAILED
+    shift
+    "$@"
+    SUMMARY+=("$name: $((PASSED - passed_before)) passed, $((FAILED - failed_before)) failed")
+}
+
+setup_packages
+section Lint succeeds lint "$SUPPORT/lint.sh"
+for version in "${VERSIONS[@]}"; do
+    section "PostgreSQL $version" test_everything_on "$version"
+done
+section 'Swift client' test_swift
+printf '%s\n' "${SUMMARY[@]}"
+finish
