@@ -1,0 +1,458 @@
+/*-------------------------------------------------------------------------
+ *
+ * apply.c
+ *	  Writes the difference: deletes, then updates, then inserts.
+ *
+ * Each phase is an SQL statement over the rows of the difference, so that
+ * triggers, rules, row security, partition routing and all else that the
+ * executor knows take effect.  Nothing here compares rows.
+ *
+ * The three phases share one trigger level, as the parts of a MERGE do: AFTER
+ * triggers and foreign keys see the final state.  BEFORE STATEMENT triggers
+ * fire once a level by themselves, however many statements make up a phase.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "bulk_sync.h"
+
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "nodes/plannodes.h"
+#include "parser/parsetree.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+
+typedef struct ApplyState
+{
+	const BulkSyncPlan *plan;
+	BulkSyncDifference *difference;
+	BulkSyncCounts *counts;
+	char	   *rows_name;		/* of the ephemeral relation */
+
+	/* The phase that is running */
+	bool		check_scope;
+	bool		is_update;
+	int64		returned;		/* rows that RETURNING gave ... */
+	int64		returned_marks; /* ... and marks among them */
+
+	/* The statement of each phase that ran, for its AFTER triggers */
+	PlannedStmt *delete_stmt;
+	PlannedStmt *update_stmt;
+	PlannedStmt *insert_stmt;
+} ApplyState;
+
+/*-------------------------------------------------------------------------
+ * Running statements over difference rows
+ *-------------------------------------------------------------------------
+ */
+
+/* A written row: count it, and check the scope where only it can tell */
+static void
+receive_written(TupleTableSlot *slot, void *arg)
+{
+	ApplyState *state = (ApplyState *) arg;
+	const BulkSyncPlan *plan = state->plan;
+	bool		mark = DatumGetBool(slot->tts_values[0]);
+	Datum	   *values = slot->tts_values + 1;
+	bool	   *isnull = slot->tts_isnull + 1;
+
+	state->returned++;
+	if (mark)
+		state->returned_marks++;
+	else if (state->check_scope &&
+			 !bulk_sync_row_in_scope(plan, state->difference->groups, values, isnull, NULL))
+		bulk_sync_out_of_scope_error(plan,
+									 bulk_sync_describe_target_key(plan, values, isnull),
+									 state->is_update);
+}
+
+static BulkSyncStatement *
+prepare_phase(ApplyState *state, const char *sql, const BulkSyncRowSet *set, Bitmapset *assigned)
+{
+	const BulkSyncPlan *plan = state->plan;
+	QueryEnvironment *env = bulk_sync_row_environment(state->rows_name, set->desc, set->store,
+													  plan->row_at_a_time ? 1 : set->rows);
+
+	return bulk_sync_prepare(sql, NULL, 0, env, plan->target, assigned,
+							 plan->single_table && !plan->address_by_key);
+}
+
+static uint64
+run_phase(ApplyState *state, BulkSyncStatement *statement, bool returning)
+{
+	uint64		processed;
+
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	processed = bulk_sync_run(statement, NULL, true, returning ? receive_written : NULL, state);
+	PopActiveSnapshot();
+	return processed;
+}
+
+/* Follows a row to its present version; false if it has none any more */
+static bool
+find_present_version(Oid tableoid, ItemPointer tid)
+{
+	Relation	rel = table_open(tableoid, NoLock);
+	TableScanDesc scan;
+	ItemPointerData present = *tid;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	scan = table_beginscan_tid(rel, GetActiveSnapshot());
+	table_tuple_get_latest_tid(scan, &present);
+	table_endscan(scan);
+	PopActiveSnapshot();
+	table_close(rel, NoLock);
+	if (ItemPointerEquals(&present, tid))
+		return false;
+	*tid = present;
+	return true;
+}
+
+/* Runs a statement for a single difference row */
+static uint64
+run_for_row(ApplyState *state, BulkSyncStatement *statement, const BulkSyncRowSet *set,
+			Datum *values, bool *isnull, bool returning)
+{
+	EphemeralNamedRelation enr = get_ENR(statement->env, state->rows_name);
+	Tuplestorestate *store = tuplestore_begin_heap(false, false, 64);
+	uint64		processed;
+
+	tuplestore_set_eflags(store, EXEC_FLAG_REWIND);
+	if (values != NULL)
+		tuplestore_putvalues(store, set->desc, values, isnull);
+	enr->reldata = store;
+	processed = run_phase(state, statement, returning);
+	tuplestore_end(store);
+	return processed;
+}
+
+/*
+ * Writes rows one by one: a BEFORE trigger may change rows that come later in
+ * the phase, and each must be found in the version it has by then.
+ */
+static uint64
+run_row_by_row(ApplyState *state, BulkSyncStatement *statement, const BulkSyncRowSet *set,
+			   bool returning)
+{
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(set->desc, &TTSOpsMinimalTuple);
+	MemoryContext row_context = AllocSetContextCreate(CurrentMemoryContext, "bulk_sync row",
+													  ALLOCSET_DEFAULT_SIZES);
+	uint64		processed = 0;
+
+	/* Without a row: BEFORE STATEMENT triggers have their say first */
+	(void) run_for_row(state, statement, set, NULL, NULL, returning);
+
+	tuplestore_select_read_pointer(set->store, 0);
+	tuplestore_rescan(set->store);
+	while (tuplestore_gettupleslot(set->store, true, false, slot))
+	{
+		MemoryContext oldcontext = MemoryContextSwitchTo(row_context);
+		uint64		written;
+		Oid			tableoid;
+		ItemPointerData tid;
+
+		CHECK_FOR_INTERRUPTS();
+		slot_getallattrs(slot);
+		tableoid = DatumGetObjectId(slot->tts_values[BULK_SYNC_DIFF_TABLEOID - 1]);
+		tid = *(ItemPointer) DatumGetPointer(slot->tts_values[BULK_SYNC_DIFF_CTID - 1]);
+		written = run_for_row(state, statement, set, slot->tts_values, slot->tts_isnull,
+							  returning);
+		if (written == 0 && find_present_version(tableoid, &tid))
+		{
+			slot->tts_values[BULK_SYNC_DIFF_CTID - 1] = PointerGetDatum(&tid);
+			written = run_for_row(state, statement, set, slot->tts_values, slot->tts_isnull,
+								  returning);
+		}
+		processed += written;
+		MemoryContextSwitchTo(oldcontext);
+		MemoryContextReset(row_context);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	MemoryContextDelete(row_context);
+	return processed;
+}
+
+/* The statement that counts, for its triggers */
+static PlannedStmt *
+main_statement(const BulkSyncStatement *statement)
+{
+	ListCell   *lc;
+
+	foreach(lc, statement->stmts)
+	{
+		PlannedStmt *stmt = lfirst_node(PlannedStmt, lc);
+
+		if (stmt->canSetTag && stmt->planTree != NULL && IsA(stmt->planTree, ModifyTable))
+			return stmt;
+	}
+	return NULL;
+}
+
+/*-------------------------------------------------------------------------
+ * The phases
+ *-------------------------------------------------------------------------
+ */
+static void
+apply_deletes(ApplyState *state)
+{
+	const BulkSyncPlan *plan = state->plan;
+	const BulkSyncRowSet *set = &state->difference->deletes;
+
+	for (int null_keys = 0; null_keys <= (set->nulls_in_key ? 1 : 0); null_keys++)
+	{
+		BulkSyncStatement *statement;
+
+		statement = prepare_phase(state, bulk_sync_deparse_delete(plan, null_keys), set, NULL);
+		state->delete_stmt = main_statement(statement);
+		if (plan->row_at_a_time)
+			state->counts->deleted += run_row_by_row(state, statement, set, false);
+		else
+			state->counts->deleted += run_phase(state, statement, false);
+	}
+}
+
+static void
+apply_updates(ApplyState *state)
+{
+	const BulkSyncPlan *plan = state->plan;
+	const BulkSyncRowSet *set = &state->difference->updates;
+	bool		mixed = set->marks > 0 && set->marks < set->rows;
+	bool		returning = (plan->check_update_scope || mixed) && !plan->has_rules;
+	uint64		processed = 0;
+	uint64		marks;
+
+	state->check_scope = plan->check_update_scope;
+	state->is_update = true;
+	for (int null_keys = 0; null_keys <= (set->nulls_in_key ? 1 : 0); null_keys++)
+	{
+		BulkSyncStatement *statement;
+
+		statement = prepare_phase(state,
+								  bulk_sync_deparse_update(plan, state->difference, null_keys,
+														   returning),
+								  set, NULL);
+		state->update_stmt = main_statement(statement);
+		if (plan->row_at_a_time)
+			processed += run_row_by_row(state, statement, set, returning);
+		else
+			processed += run_phase(state, statement, returning);
+	}
+
+	if (returning)
+		marks = state->returned_marks;
+	else
+		marks = Min((uint64) set->marks, processed);
+	state->counts->deleted += marks;
+	state->counts->updated += processed - marks;
+}
+
+/*-------------------------------------------------------------------------
+ * A key that somebody else inserted
+ *-------------------------------------------------------------------------
+ */
+static void
+receive_conflict(TupleTableSlot *slot, void *arg)
+{
+	/* Rows of our own are no concurrent insert */
+	if (slot->tts_isnull[0] ||
+		!TransactionIdIsCurrentTransactionId(DatumGetTransactionId(slot->tts_values[0])))
+		*(bool *) arg = true;
+}
+
+/* Is there by now a row in scope with the key of a row to be inserted? */
+static bool
+key_was_inserted(ApplyState *state)
+{
+	const BulkSyncPlan *plan = state->plan;
+	const BulkSyncRowSet *set = &state->difference->inserts;
+	Oid		   *types = palloc0(Max(plan->nscope_values, 1) * sizeof(Oid));
+	ParamListInfo params = makeParamList(plan->nscope_values);
+	QueryEnvironment *env = bulk_sync_row_environment(state->rows_name, set->desc, set->store,
+													  set->rows);
+	BulkSyncStatement *statement;
+	bool		found = false;
+
+	for (int i = 0; i < plan->nscope_values; i++)
+	{
+		types[i] = plan->scope_values[i].equality.type;
+		params->params[i].ptype = types[i];
+		params->params[i].value = plan->scope_values[i].value;
+		params->params[i].isnull = plan->scope_values[i].isnull;
+		params->params[i].pflags = 0;
+	}
+	statement = bulk_sync_prepare(bulk_sync_deparse_conflict(plan), types, plan->nscope_values,
+								  env, plan->target, NULL, false);
+	PushActiveSnapshot(GetLatestSnapshot());
+	bulk_sync_run(statement, params, false, receive_conflict, &found);
+	PopActiveSnapshot();
+	return found;
+}
+
+/*
+ * A unique violation while rows are inserted: if another transaction inserted
+ * the key since the rows were matched, a retry will find it and update it.
+ * Called with the error cleared away; returns if it was an ordinary violation.
+ * The transaction is going to be aborted in any case: the subtransaction only
+ * gives the question a clean ground.
+ */
+static void
+check_concurrent_insert(ApplyState *state)
+{
+	MemoryContext oldcontext = CurrentMemoryContext;
+	ResourceOwner oldowner = CurrentResourceOwner;
+	bool		found;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(oldcontext);
+	found = key_was_inserted(state);
+	RollbackAndReleaseCurrentSubTransaction();
+	MemoryContextSwitchTo(oldcontext);
+	CurrentResourceOwner = oldowner;
+	if (found)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not serialize access due to concurrent insert"),
+				 errdetail("A key to be inserted into \"%s\" was inserted by another transaction.",
+						   RelationGetRelationName(state->plan->target)),
+				 errhint("Retry the transaction.")));
+}
+
+static void
+apply_inserts(ApplyState *state)
+{
+	const BulkSyncPlan *plan = state->plan;
+	const BulkSyncRowSet *set = &state->difference->inserts;
+	bool		returning = plan->check_insert_scope;
+	BulkSyncStatement *statement;
+	MemoryContext context = CurrentMemoryContext;
+
+	state->check_scope = returning;
+	state->is_update = false;
+
+	statement = prepare_phase(state,
+							  bulk_sync_deparse_insert(plan, state->difference, returning),
+							  set, plan->assigned_attnos);
+	state->insert_stmt = main_statement(statement);
+	PG_TRY();
+	{
+		state->counts->inserted = run_phase(state, statement, returning);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		if (error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION && plan->matching &&
+			!plan->options->ignore_conflicts)
+		{
+			FlushErrorState();
+			check_concurrent_insert(state);
+			ReThrowError(error);
+		}
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+}
+
+/*-------------------------------------------------------------------------
+ * AFTER triggers
+ *-------------------------------------------------------------------------
+ */
+
+/*
+ * Each phase queued its AFTER STATEMENT triggers behind its own rows.  Queuing
+ * them once more replaces them: now they come behind the rows of all phases.
+ */
+static void
+queue_statement_triggers(PlannedStmt *stmt, CmdType command)
+{
+	ModifyTable *node;
+	Index		rti;
+	Relation	rel;
+	EState	   *estate;
+	ResultRelInfo *relinfo;
+	TransitionCaptureState *capture;
+	MemoryContext oldcontext;
+
+	if (stmt == NULL)
+		return;
+	node = (ModifyTable *) stmt->planTree;
+	rti = node->rootRelation > 0 ? node->rootRelation : linitial_int(node->resultRelations);
+	rel = table_open(rt_fetch(rti, stmt->rtable)->relid, NoLock);
+	if (rel->trigdesc != NULL &&
+		((command == CMD_DELETE && rel->trigdesc->trig_delete_after_statement) ||
+		 (command == CMD_UPDATE && rel->trigdesc->trig_update_after_statement) ||
+		 (command == CMD_INSERT && rel->trigdesc->trig_insert_after_statement)))
+	{
+		estate = CreateExecutorState();
+		oldcontext = MemoryContextSwitchTo(estate->es_query_cxt);
+		bulk_sync_init_range_table(estate, stmt);
+		relinfo = makeNode(ResultRelInfo);
+		InitResultRelInfo(relinfo, rel, rti, NULL, 0);
+		capture = MakeTransitionCaptureState(rel->trigdesc, RelationGetRelid(rel), command);
+		if (command == CMD_DELETE)
+			ExecASDeleteTriggers(estate, relinfo, capture);
+		else if (command == CMD_UPDATE)
+			ExecASUpdateTriggers(estate, relinfo, capture);
+		else
+			ExecASInsertTriggers(estate, relinfo, capture);
+		MemoryContextSwitchTo(oldcontext);
+		FreeExecutorState(estate);
+	}
+	table_close(rel, NoLock);
+}
+
+static void
+fire_after_triggers(ApplyState *state)
+{
+	EState	   *estate;
+
+	queue_statement_triggers(state->delete_stmt, CMD_DELETE);
+	queue_statement_triggers(state->update_stmt, CMD_UPDATE);
+	queue_statement_triggers(state->insert_stmt, CMD_INSERT);
+
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	estate = CreateExecutorState();
+	AfterTriggerEndQuery(estate);
+	ExecCloseResultRelations(estate);
+	ExecResetTupleTable(estate->es_tupleTable, false);
+	FreeExecutorState(estate);
+	PopActiveSnapshot();
+	CommandCounterIncrement();
+}
+
+/* Writes the difference and counts what was really written */
+void
+bulk_sync_apply(const BulkSyncPlan *plan, BulkSyncDifference *difference, BulkSyncCounts *counts)
+{
+	ApplyState	state;
+
+	memset(&state, 0, sizeof(state));
+	state.plan = plan;
+	state.difference = difference;
+	state.counts = counts;
+	state.rows_name = psprintf("%srows", plan->prefix);
+
+	AfterTriggerBeginQuery();
+	/* "Deletes must come before inserts": they free unique values */
+	if (difference->deletes.rows > 0)
+		apply_deletes(&state);
+	if (difference->updates.rows > 0)
+		apply_updates(&state);
+	if (difference->inserts.rows > 0)
+		apply_inserts(&state);
+	fire_after_triggers(&state);
+
+	/* Planned, but suppressed by a trigger, a rule, a policy or a conflict */
+	counts->skipped += difference->planned_inserts - counts->inserted;
+	counts->skipped += difference->planned_updates - counts->updated;
+}

@@ -1,0 +1,158 @@
+/*-------------------------------------------------------------------------
+ *
+ * bulk_sync.c
+ *	  The functions that can be called from SQL: each a list of phases, and no
+ *	  decisions.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "bulk_sync.h"
+
+#include <limits.h>
+
+#include "access/xact.h"
+#include "commands/extension.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+/*
+ * A view that is written through gives no addresses to lock rows by; where
+ * policies hide rows from being locked, matching again does not help.
+ */
+#define MAX_VIEW_ROUNDS 3
+
+BULK_SYNC_EXPORT_BEGIN
+PG_MODULE_MAGIC;
+void		_PG_init(void);
+PG_FUNCTION_INFO_V1(bulk_sync);
+PG_FUNCTION_INFO_V1(bulk_sync_stage);
+BULK_SYNC_EXPORT_END
+
+/* Memory for matching in kB; -1: as for other bulk operations */
+static int	bulk_sync_work_mem = -1;
+
+void
+_PG_init(void)
+{
+	DefineCustomIntVariable("bulk_sync.work_mem",
+							"Sets the maximum memory to be used for matching staged rows.",
+							"-1 means maintenance_work_mem.",
+							&bulk_sync_work_mem,
+							-1, -1, MAX_KILOBYTES,
+							PGC_USERSET, GUC_UNIT_KB,
+							NULL, NULL, NULL);
+	MarkGUCPrefixReserved("bulk_sync");
+}
+
+/* What the match may hold, in bytes */
+int64
+bulk_sync_memory_budget(void)
+{
+	int			kilobytes = bulk_sync_work_mem < 0 ? maintenance_work_mem : bulk_sync_work_mem;
+
+	return (int64) Max(kilobytes, 64) * 1024;
+}
+
+/*
+ * Did the scope change between the snapshot of the transaction and the lock?
+ * Rows that stay as they are would never be touched, and so never noticed.
+ */
+static void
+check_transaction_snapshot(const BulkSyncPlan *plan, const BulkSyncDifference *difference)
+{
+	uint64		fingerprint;
+
+	if (!IsolationUsesXactSnapshot() || plan->options->dry_run)
+		return;
+	PushActiveSnapshot(GetLatestSnapshot());
+	fingerprint = bulk_sync_scope_fingerprint(plan, difference->groups);
+	PopActiveSnapshot();
+	if (fingerprint != difference->fingerprint)
+		bulk_sync_serialization_error();
+}
+
+/*
+ * Makes a difference that is known to be true when the first row is written:
+ * matches, checks, and locks the planned rows, until no other transaction came
+ * in between.
+ */
+static BulkSyncDifference *
+make_difference(const BulkSyncPlan *plan)
+{
+	BulkSyncStagedSource *source = NULL;
+	BulkSyncDifference *difference;
+
+	for (int round = 1;; round++)
+	{
+		CommandCounterIncrement();
+		PushActiveSnapshot(GetTransactionSnapshot());
+		if (source == NULL)
+			source = bulk_sync_open_staged(plan);
+		difference = bulk_sync_match(plan, source);
+		check_transaction_snapshot(plan, difference);
+		bulk_sync_check_difference(difference);
+		PopActiveSnapshot();
+
+		if (plan->options->dry_run)
+			break;
+		bulk_sync_difference_sort(difference);
+		if (!plan->lock_rows || bulk_sync_lock_planned_rows(plan, difference))
+			break;
+		if (plan->address_by_key && round >= MAX_VIEW_ROUNDS)
+			break;
+		bulk_sync_difference_free(difference);
+	}
+	bulk_sync_close_staged(source);
+	return difference;
+}
+
+Datum
+bulk_sync(PG_FUNCTION_ARGS)
+{
+	MemoryContext context;
+	MemoryContext oldcontext;
+	BulkSyncOptions *options;
+	BulkSyncPlan *plan;
+	BulkSyncDifference *difference;
+	BulkSyncCounts counts = {0};
+
+	context = AllocSetContextCreate(CurrentMemoryContext, "bulk_sync", ALLOCSET_DEFAULT_SIZES);
+	oldcontext = MemoryContextSwitchTo(context);
+
+	options = bulk_sync_read_options(fcinfo);
+	plan = bulk_sync_make_plan(options);
+	difference = make_difference(plan);
+
+	counts.staged_rows = difference->staged_rows;
+	counts.unchanged = difference->unchanged;
+	counts.skipped = difference->skipped;
+	if (options->dry_run)
+	{
+		counts.inserted = difference->planned_inserts;
+		counts.updated = difference->planned_updates;
+		counts.deleted = difference->planned_deletes;
+	}
+	else
+		bulk_sync_apply(plan, difference, &counts);
+
+	bulk_sync_difference_free(difference);
+	bulk_sync_close_plan(plan);
+	MemoryContextSwitchTo(oldcontext);
+	MemoryContextDelete(context);
+	PG_RETURN_DATUM(bulk_sync_counts_tuple(fcinfo, &counts));
+}
+
+Datum
+bulk_sync_stage(PG_FUNCTION_ARGS)
+{
+	Oid			target;
+	List	   *columns;
+	char	   *staged_name;
+	bool		on_commit_drop;
+
+	bulk_sync_read_stage_options(fcinfo, &target, &columns, &staged_name, &on_commit_drop);
+	PG_RETURN_OID(bulk_sync_create_stage(target, columns, staged_name, on_commit_drop));
+}

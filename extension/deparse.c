@@ -1,0 +1,515 @@
+/*-------------------------------------------------------------------------
+ *
+ * deparse.c
+ *	  Every piece of SQL that is generated: all quoting and all qualifying is
+ *	  in this file.
+ *
+ * Relations, types and operators are named with their schema, operators as
+ * OPERATOR(schema.op), so that the search path decides about nothing but the
+ * caller's own expressions.  Data never becomes text: it comes as parameters
+ * or as rows of an ephemeral relation.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "bulk_sync.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_operator.h"
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+/* Condition text stands on lines of its own: it may end in a comment */
+#define CONDITION_FORMAT	"(\n%s\n)"
+
+/* Qualified name of a relation */
+char *
+bulk_sync_relation_sql(Relation rel)
+{
+	return quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+									  RelationGetRelationName(rel));
+}
+
+static const char *
+attribute_sql(const BulkSyncPlan *plan, AttrNumber attno)
+{
+	return quote_identifier(NameStr(TupleDescAttr(RelationGetDescr(plan->target),
+												  attno - 1)->attname));
+}
+
+static char *
+target_column_sql(const BulkSyncPlan *plan, AttrNumber attno)
+{
+	return psprintf(BULK_SYNC_TARGET_ALIAS ".%s", attribute_sql(plan, attno));
+}
+
+static const char *
+operator_sql(Oid operator)
+{
+	HeapTuple	tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(operator));
+	Form_pg_operator form;
+	char	   *sql;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for operator %u", operator);
+	form = (Form_pg_operator) GETSTRUCT(tuple);
+	sql = psprintf("OPERATOR(%s.%s)", quote_identifier(get_namespace_name(form->oprnamespace)),
+				   NameStr(form->oprname));
+	ReleaseSysCache(tuple);
+	return sql;
+}
+
+static const char *
+collation_sql(Oid collation)
+{
+	HeapTuple	tuple = SearchSysCache1(COLLOID, ObjectIdGetDatum(collation));
+	Form_pg_collation form;
+	char	   *sql;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for collation %u", collation);
+	form = (Form_pg_collation) GETSTRUCT(tuple);
+	sql = quote_qualified_identifier(get_namespace_name(form->collnamespace),
+									 NameStr(form->collname));
+	ReleaseSysCache(tuple);
+	return sql;
+}
+
+/* A type with its modifier; always qualified */
+static char *
+type_sql(Oid type, int32 typmod)
+{
+	return format_type_extended(type, typmod,
+								FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
+}
+
+/* Column of a difference row; names are those given in difference.c */
+static char *
+diff_sql(const BulkSyncPlan *plan, AttrNumber attno)
+{
+	return psprintf("%s.%sc%d", plan->prefix, plan->prefix, attno);
+}
+
+/* The relation of difference rows and its alias */
+static void
+append_diff_relation(StringInfo buf, const BulkSyncPlan *plan)
+{
+	appendStringInfo(buf, "%srows AS %s", plan->prefix, plan->prefix);
+}
+
+static void
+append_and(StringInfo buf, bool *first)
+{
+	appendStringInfoString(buf, *first ? " WHERE " : " AND ");
+	*first = false;
+}
+
+/*
+ * jsonb_to_record() does what jsonb_populate_record() does, for the columns
+ * named alone: the others may be of domains that refuse NULL.
+ */
+const char *
+bulk_sync_deparse_scope_values(const BulkSyncPlan *plan)
+{
+	StringInfoData buf;
+	TupleDesc	desc = RelationGetDescr(plan->target);
+
+	initStringInfo(&buf);
+	appendStringInfoString(&buf, "SELECT * FROM pg_catalog.jsonb_to_record($1) AS v(");
+	for (int i = 0; i < plan->nscope_values; i++)
+	{
+		AttrNumber	attno = plan->scope_values[i].target_attno;
+		Form_pg_attribute attr = TupleDescAttr(desc, attno - 1);
+
+		appendStringInfo(&buf, "%s%s %s", i == 0 ? "" : ", ", attribute_sql(plan, attno),
+						 type_sql(attr->atttypid, attr->atttypmod));
+	}
+	appendStringInfoChar(&buf, ')');
+	return buf.data;
+}
+
+/* The staged rows, where the relation cannot simply be scanned */
+const char *
+bulk_sync_deparse_staged(const BulkSyncPlan *plan)
+{
+	StringInfoData buf;
+	TupleDesc	desc = RelationGetDescr(plan->staged);
+	bool		any = false;
+
+	initStringInfo(&buf);
+	appendStringInfoString(&buf, "SELECT");
+	for (int i = 0; i < plan->ncolumns; i++)
+	{
+		const BulkSyncColumn *column = &plan->columns[i];
+
+		if (column->raw_attno == 0)
+			continue;
+		appendStringInfo(&buf, "%s " BULK_SYNC_STAGED_ALIAS ".%s", any ? "," : "",
+						 quote_identifier(NameStr(TupleDescAttr(desc, column->staged_attno - 1)->attname)));
+		any = true;
+	}
+	appendStringInfo(&buf, " FROM %s AS " BULK_SYNC_STAGED_ALIAS, plan->staged_sql);
+	if (plan->staged_ordered)
+		appendStringInfoString(&buf, " ORDER BY " BULK_SYNC_STAGED_ALIAS ".tableoid, "
+							   BULK_SYNC_STAGED_ALIAS ".ctid");
+	return buf.data;
+}
+
+/* "leftop = rightop" by the operator that matching uses */
+static void
+append_equality(StringInfo buf, const BulkSyncEquality *equality,
+				const char *left, const char *right, Oid right_type)
+{
+	generate_operator_clause(buf, left, equality->type, equality->eq_opr, right, right_type);
+}
+
+/*
+ * The rows of the target that are in scope.  Scope values are parameters
+ * $1 ... in their order; behind them come arrays with the values that occur
+ * in each scope column, for those in scope_arrays.
+ */
+const char *
+bulk_sync_deparse_read(const BulkSyncPlan *plan, const bool *scope_nulls,
+					   const bool *scope_arrays)
+{
+	StringInfoData buf;
+	bool		first = true;
+	int			nparams = 0;
+
+	initStringInfo(&buf);
+	if (plan->address_by_key)
+		appendStringInfoString(&buf, "SELECT NULL::pg_catalog.oid, NULL::pg_catalog.tid");
+	else
+		appendStringInfoString(&buf, "SELECT " BULK_SYNC_TARGET_ALIAS ".tableoid, "
+							   BULK_SYNC_TARGET_ALIAS ".ctid");
+	for (int i = 0; i < plan->nread; i++)
+		appendStringInfo(&buf, ", %s", target_column_sql(plan, plan->read_attnos[i]));
+	appendStringInfo(&buf, " FROM %s AS " BULK_SYNC_TARGET_ALIAS, plan->target_sql);
+
+	if (plan->scope != NULL)
+	{
+		append_and(&buf, &first);
+		appendStringInfo(&buf, CONDITION_FORMAT, plan->options->scope);
+	}
+	for (int i = 0; i < plan->nscope_values; i++)
+	{
+		BulkSyncScopeColumn *scope = &plan->scope_values[i];
+		char	   *column = target_column_sql(plan, scope->target_attno);
+
+		append_and(&buf, &first);
+		nparams++;
+		if (scope->isnull)
+			appendStringInfo(&buf, "%s IS NULL", column);
+		else
+			append_equality(&buf, &scope->equality, column, psprintf("$%d", nparams),
+							scope->equality.type);
+	}
+	for (int i = 0; i < plan->nscope_columns; i++)
+	{
+		BulkSyncScopeColumn *scope = &plan->scope_columns[i];
+		char	   *column = target_column_sql(plan, scope->target_attno);
+
+		if (!scope_arrays[i])
+			continue;
+		append_and(&buf, &first);
+		nparams++;
+		appendStringInfo(&buf, "(%s::%s %s ANY ($%d)", column,
+						 type_sql(bulk_sync_scope_element_type(&scope->equality), -1),
+						 operator_sql(scope->equality.eq_opr), nparams);
+		if (scope_nulls[i])
+			appendStringInfo(&buf, " OR %s IS NULL", column);
+		appendStringInfoChar(&buf, ')');
+	}
+	return buf.data;
+}
+
+/*
+ * Which row of the target a difference row is about.  A row without an
+ * address is found by its key, within the scope, and only as long as all that
+ * was read of it is still the same; rows with a NULL in the key need a clause
+ * that cannot be hashed, and so get a statement of their own.
+ */
+static void
+append_row_address(StringInfo buf, const BulkSyncPlan *plan, bool null_keys)
+{
+	if (!plan->address_by_key)
+	{
+		if (!plan->single_table)
+			appendStringInfo(buf, BULK_SYNC_TARGET_ALIAS ".tableoid OPERATOR(pg_catalog.=) %s AND ",
+							 diff_sql(plan, BULK_SYNC_DIFF_TABLEOID));
+		appendStringInfo(buf, BULK_SYNC_TARGET_ALIAS ".ctid OPERATOR(pg_catalog.=) %s",
+						 diff_sql(plan, BULK_SYNC_DIFF_CTID));
+		return;
+	}
+
+	if (null_keys)
+	{
+		appendStringInfoChar(buf, '(');
+		for (int i = 0; i < plan->nkeys; i++)
+			appendStringInfo(buf, "%s%s IS NULL", i == 0 ? "" : " OR ",
+							 diff_sql(plan, BULK_SYNC_DIFF_OLD_KEY(plan, i)));
+		appendStringInfoString(buf, ") AND ");
+	}
+	for (int i = 0; i < plan->nkeys; i++)
+	{
+		char	   *column = target_column_sql(plan, plan->columns[i].target_attno);
+		char	   *old = diff_sql(plan, BULK_SYNC_DIFF_OLD_KEY(plan, i));
+
+		if (i > 0)
+			appendStringInfoString(buf, " AND ");
+		if (null_keys)
+			appendStringInfo(buf, "(%s IS NULL AND %s IS NULL OR ", column, old);
+		append_equality(buf, &plan->key[i], column, old, plan->key[i].type);
+		if (null_keys)
+			appendStringInfoChar(buf, ')');
+	}
+	appendStringInfoString(buf, " AND ROW(");
+	for (int i = 0; i < plan->nread; i++)
+		appendStringInfo(buf, "%s%s", i == 0 ? "" : ", ",
+						 target_column_sql(plan, plan->read_attnos[i]));
+	appendStringInfo(buf, ") OPERATOR(pg_catalog.*=) %s", diff_sql(plan, BULK_SYNC_DIFF_OLD));
+	if (plan->scope != NULL && !plan->scope->has_sublinks)
+		appendStringInfo(buf, " AND " CONDITION_FORMAT, plan->options->scope);
+}
+
+const char *
+bulk_sync_deparse_delete(const BulkSyncPlan *plan, bool null_keys)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "DELETE FROM %s AS " BULK_SYNC_TARGET_ALIAS " USING ",
+					 plan->target_sql);
+	append_diff_relation(&buf, plan);
+	appendStringInfoString(&buf, " WHERE ");
+	append_row_address(&buf, plan, null_keys);
+	return buf.data;
+}
+
+/* What RETURNING gives: is it a mark, and the columns that are read */
+static void
+append_returning(StringInfo buf, const BulkSyncPlan *plan, const char *mark)
+{
+	appendStringInfo(buf, " RETURNING %s", mark);
+	for (int i = 0; i < plan->nread; i++)
+		appendStringInfo(buf, ", %s", target_column_sql(plan, plan->read_attnos[i]));
+}
+
+static void
+append_assignment(StringInfo buf, const BulkSyncPlan *plan, int index, bool marks)
+{
+	const BulkSyncColumn *column = &plan->columns[index];
+	char	   *wanted = diff_sql(plan, BULK_SYNC_DIFF_WANTED(index));
+
+	appendStringInfo(buf, "%s = ", attribute_sql(plan, column->target_attno));
+	if (bulk_sync_column_may_keep(column))
+		appendStringInfo(buf, "CASE WHEN pg_catalog.get_bit(%s, %d::pg_catalog.int8) "
+						 "OPERATOR(pg_catalog.=) 1 THEN %s ELSE %s END",
+						 diff_sql(plan, BULK_SYNC_DIFF_TAKES), index, wanted,
+						 target_column_sql(plan, column->target_attno));
+	else if (marks)
+		appendStringInfo(buf, "CASE WHEN %s THEN %s ELSE %s END",
+						 diff_sql(plan, BULK_SYNC_DIFF_MARK),
+						 target_column_sql(plan, column->target_attno), wanted);
+	else
+		appendStringInfoString(buf, wanted);
+}
+
+/*
+ * Updates, and marks of soft-deleted rows: one statement, because to
+ * statement triggers they are one.
+ */
+const char *
+bulk_sync_deparse_update(const BulkSyncPlan *plan, const BulkSyncDifference *difference,
+						 bool null_keys, bool returning)
+{
+	const BulkSyncRowSet *updates = &difference->updates;
+	StringInfoData buf;
+	bool		marks = updates->marks > 0;
+	const char *separator = "";
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "UPDATE %s AS " BULK_SYNC_TARGET_ALIAS " SET ", plan->target_sql);
+	if (updates->marks < updates->rows)
+	{
+		for (int i = 0; i < plan->ncolumns; i++)
+		{
+			if (!bulk_sync_column_is_set(&plan->columns[i], difference->key_image_differs))
+				continue;
+			appendStringInfoString(&buf, separator);
+			append_assignment(&buf, plan, i, marks);
+			separator = ", ";
+		}
+	}
+	if (plan->soft_attno != InvalidAttrNumber && difference->soft_written)
+		appendStringInfo(&buf, "%s%s = CASE WHEN %s THEN %s ELSE %s END",
+						 separator, attribute_sql(plan, plan->soft_attno),
+						 diff_sql(plan, BULK_SYNC_DIFF_SET_SOFT),
+						 diff_sql(plan, BULK_SYNC_DIFF_SOFT),
+						 target_column_sql(plan, plan->soft_attno));
+	appendStringInfoString(&buf, " FROM ");
+	append_diff_relation(&buf, plan);
+	appendStringInfoString(&buf, " WHERE ");
+	append_row_address(&buf, plan, null_keys);
+	if (returning)
+		append_returning(&buf, plan, diff_sql(plan, BULK_SYNC_DIFF_MARK));
+	return buf.data;
+}
+
+/*
+ * Rows are inserted in the order of staging, so that generated ids follow it;
+ * where several syncs may run at once, in the order of the key, so that two
+ * that insert the same keys wait for each other and do not deadlock.
+ */
+static void
+append_insert_order(StringInfo buf, const BulkSyncPlan *plan, const BulkSyncDifference *difference)
+{
+	bool		sortable = plan->nkeys > 0;
+
+	for (int i = 0; i < plan->nkeys; i++)
+		sortable = sortable && OidIsValid(plan->key[i].lt_opr);
+
+	if (plan->options->lock_mode == RowExclusiveLock && sortable)
+	{
+		appendStringInfoString(buf, " ORDER BY ");
+		for (int i = 0; i < plan->nkeys; i++)
+		{
+			appendStringInfo(buf, "%s%s USING %s", i == 0 ? "" : ", ",
+							 diff_sql(plan, BULK_SYNC_DIFF_WANTED(i)),
+							 operator_sql(plan->key[i].lt_opr));
+		}
+		appendStringInfo(buf, ", %s", diff_sql(plan, BULK_SYNC_DIFF_POSITION));
+	}
+	else if (!difference->inserts.ordered)
+		appendStringInfo(buf, " ORDER BY %s", diff_sql(plan, BULK_SYNC_DIFF_POSITION));
+}
+
+const char *
+bulk_sync_deparse_insert(const BulkSyncPlan *plan, const BulkSyncDifference *difference,
+						 bool returning)
+{
+	StringInfoData buf;
+	const char *separator = "";
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "INSERT INTO %s AS " BULK_SYNC_TARGET_ALIAS, plan->target_sql);
+	for (int i = 0; i < plan->ncolumns; i++)
+	{
+		if (!plan->columns[i].insertable)
+			continue;
+		appendStringInfo(&buf, "%s%s", separator[0] == '\0' ? " (" : separator,
+						 attribute_sql(plan, plan->columns[i].target_attno));
+		separator = ", ";
+	}
+	if (separator[0] != '\0')
+		appendStringInfoChar(&buf, ')');
+	if (plan->has_identity)
+		appendStringInfoString(&buf, " OVERRIDING SYSTEM VALUE");
+	appendStringInfoString(&buf, " SELECT ");
+	separator = "";
+	for (int i = 0; i < plan->ncolumns; i++)
+	{
+		if (!plan->columns[i].insertable)
+			continue;
+		appendStringInfo(&buf, "%s%s", separator, diff_sql(plan, BULK_SYNC_DIFF_WANTED(i)));
+		separator = ", ";
+	}
+	appendStringInfoString(&buf, " FROM ");
+	append_diff_relation(&buf, plan);
+	append_insert_order(&buf, plan, difference);
+	if (plan->options->ignore_conflicts)
+		appendStringInfoString(&buf, " ON CONFLICT DO NOTHING");
+	if (returning)
+		append_returning(&buf, plan, "false");
+	return buf.data;
+}
+
+/*
+ * Rows in scope with the key of a row that was to be inserted, and the
+ * transaction that wrote them.
+ */
+const char *
+bulk_sync_deparse_conflict(const BulkSyncPlan *plan)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "SELECT %s FROM %s AS " BULK_SYNC_TARGET_ALIAS ", ",
+					 plan->address_by_key ? "NULL::pg_catalog.xid" :
+					 BULK_SYNC_TARGET_ALIAS ".xmin", plan->target_sql);
+	append_diff_relation(&buf, plan);
+	appendStringInfoString(&buf, " WHERE ");
+	for (int i = 0; i < plan->nkeys; i++)
+	{
+		if (i > 0)
+			appendStringInfoString(&buf, " AND ");
+		append_equality(&buf, &plan->key[i],
+						target_column_sql(plan, plan->columns[i].target_attno),
+						diff_sql(plan, BULK_SYNC_DIFF_WANTED(i)), plan->key[i].type);
+	}
+	if (plan->scope != NULL)
+		appendStringInfo(&buf, " AND " CONDITION_FORMAT, plan->options->scope);
+	for (int i = 0; i < plan->nscope_values; i++)
+	{
+		BulkSyncScopeColumn *scope = &plan->scope_values[i];
+		char	   *column = target_column_sql(plan, scope->target_attno);
+
+		appendStringInfoString(&buf, " AND ");
+		if (scope->isnull)
+			appendStringInfo(&buf, "%s IS NULL", column);
+		else
+			append_equality(&buf, &scope->equality, column, psprintf("$%d", i + 1),
+							scope->equality.type);
+	}
+	return buf.data;
+}
+
+/* Locks the planned rows of a view, which has no addresses of rows */
+const char *
+bulk_sync_deparse_lock(const BulkSyncPlan *plan, bool null_keys)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "SELECT %s FROM %s AS " BULK_SYNC_TARGET_ALIAS ", ",
+					 diff_sql(plan, BULK_SYNC_DIFF_POSITION), plan->target_sql);
+	append_diff_relation(&buf, plan);
+	appendStringInfoString(&buf, " WHERE ");
+	append_row_address(&buf, plan, null_keys);
+	appendStringInfoString(&buf, " FOR UPDATE OF " BULK_SYNC_TARGET_ALIAS);
+	return buf.data;
+}
+
+/* The temporary table to COPY into */
+const char *
+bulk_sync_deparse_stage(Relation target, List *columns, const char *name, bool on_commit_drop)
+{
+	StringInfoData buf;
+	TupleDesc	desc = RelationGetDescr(target);
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "CREATE TEMPORARY TABLE %s (", quote_identifier(name));
+	foreach(lc, columns)
+	{
+		Form_pg_attribute attr = TupleDescAttr(desc, lfirst_int(lc) - 1);
+
+		appendStringInfo(&buf, "%s%s %s", foreach_current_index(lc) == 0 ? "" : ", ",
+						 quote_identifier(NameStr(attr->attname)),
+						 type_sql(attr->atttypid, attr->atttypmod));
+		if (OidIsValid(attr->attcollation))
+			appendStringInfo(&buf, " COLLATE %s", collation_sql(attr->attcollation));
+	}
+	appendStringInfoChar(&buf, ')');
+	if (on_commit_drop)
+		appendStringInfoString(&buf, " ON COMMIT DROP");
+	return buf.data;
+}
+
+const char *
+bulk_sync_deparse_drop_stage(const char *name)
+{
+	return psprintf("DROP TABLE pg_temp.%s", quote_identifier(name));
+}

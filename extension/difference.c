@@ -1,0 +1,347 @@
+/*-------------------------------------------------------------------------
+ *
+ * difference.c
+ *	  The rows that are going to be written, in three sets: deletes, updates
+ *	  (with the marks of soft deletes) and inserts.
+ *
+ * Each set is a tuplestore and spills to disk.  Rows to be updated or deleted
+ * are brought into the order of their addresses, the one order in which every
+ * call locks and writes.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "bulk_sync.h"
+
+#include "catalog/pg_operator.h"
+#include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/tuplesort.h"
+
+/* pg_operator.dat gives no symbol to oid < oid */
+#define OID_LESS_OPERATOR 609
+
+static void
+init_entry(const BulkSyncPlan *plan, TupleDesc desc, AttrNumber attno, Oid type, int32 typmod,
+		   Oid collation)
+{
+	TupleDescInitEntry(desc, attno, psprintf("%sc%d", plan->prefix, attno), type, typmod, 0);
+	TupleDescInitEntryCollation(desc, attno, collation);
+}
+
+static TupleDesc
+difference_desc(const BulkSyncPlan *plan)
+{
+	int			nkeys = plan->address_by_key ? plan->nkeys : 0;
+	TupleDesc	desc = CreateTemplateTupleDesc(BULK_SYNC_DIFF_FIXED + plan->ncolumns + nkeys);
+	Oid			soft_type = OidIsValid(plan->soft_type) ? plan->soft_type : BOOLOID;
+
+	init_entry(plan, desc, BULK_SYNC_DIFF_TABLEOID, OIDOID, -1, InvalidOid);
+	init_entry(plan, desc, BULK_SYNC_DIFF_CTID, TIDOID, -1, InvalidOid);
+	init_entry(plan, desc, BULK_SYNC_DIFF_POSITION, INT8OID, -1, InvalidOid);
+	init_entry(plan, desc, BULK_SYNC_DIFF_MARK, BOOLOID, -1, InvalidOid);
+	init_entry(plan, desc, BULK_SYNC_DIFF_SET_SOFT, BOOLOID, -1, InvalidOid);
+	init_entry(plan, desc, BULK_SYNC_DIFF_SOFT, soft_type, -1, InvalidOid);
+	init_entry(plan, desc, BULK_SYNC_DIFF_TAKES, BYTEAOID, -1, InvalidOid);
+	init_entry(plan, desc, BULK_SYNC_DIFF_OLD, RECORDOID, -1, InvalidOid);
+	for (int i = 0; i < plan->ncolumns; i++)
+		init_entry(plan, desc, BULK_SYNC_DIFF_WANTED(i), plan->columns[i].type,
+				   plan->columns[i].typmod, plan->columns[i].collation);
+	for (int i = 0; i < nkeys; i++)
+		init_entry(plan, desc, BULK_SYNC_DIFF_OLD_KEY(plan, i), plan->columns[i].type,
+				   plan->columns[i].typmod, plan->columns[i].collation);
+	return desc;
+}
+
+static Tuplestorestate *
+begin_store(void)
+{
+	Tuplestorestate *store;
+
+	store = tuplestore_begin_heap(false, false, Max(64, bulk_sync_memory_budget() / (8 * 1024)));
+	tuplestore_set_eflags(store, EXEC_FLAG_REWIND);
+	return store;
+}
+
+static void
+init_set(BulkSyncRowSet *set, TupleDesc desc)
+{
+	set->desc = desc;
+	set->store = begin_store();
+	set->ordered = true;
+}
+
+/* Makes an empty difference, in a context of its own below the current one */
+BulkSyncDifference *
+bulk_sync_difference_create(const BulkSyncPlan *plan)
+{
+	MemoryContext context = AllocSetContextCreate(plan->context, "bulk_sync difference",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext oldcontext = MemoryContextSwitchTo(context);
+	BulkSyncDifference *difference = palloc0(sizeof(BulkSyncDifference));
+
+	difference->plan = plan;
+	difference->context = context;
+	difference->row_context = AllocSetContextCreate(context, "bulk_sync difference row",
+													ALLOCSET_DEFAULT_SIZES);
+	difference->desc = difference_desc(plan);
+	difference->values = palloc0(difference->desc->natts * sizeof(Datum));
+	difference->isnull = palloc0(difference->desc->natts * sizeof(bool));
+	difference->old_desc = BlessTupleDesc(CreateTupleDescCopy(plan->read_desc));
+	init_set(&difference->deletes, difference->desc);
+	init_set(&difference->updates, difference->desc);
+	init_set(&difference->inserts, difference->desc);
+	MemoryContextSwitchTo(oldcontext);
+	return difference;
+}
+
+/*-------------------------------------------------------------------------
+ * Adding rows
+ *-------------------------------------------------------------------------
+ */
+static void
+set_value(BulkSyncDifference *difference, AttrNumber attno, Datum value)
+{
+	difference->values[attno - 1] = value;
+	difference->isnull[attno - 1] = false;
+}
+
+static void
+start_row(BulkSyncDifference *difference)
+{
+	MemoryContextReset(difference->row_context);
+	memset(difference->isnull, true, difference->desc->natts * sizeof(bool));
+	set_value(difference, BULK_SYNC_DIFF_MARK, BoolGetDatum(false));
+	set_value(difference, BULK_SYNC_DIFF_SET_SOFT, BoolGetDatum(false));
+}
+
+static void
+add_row(BulkSyncDifference *difference, BulkSyncRowSet *set)
+{
+	MemoryContext oldcontext = MemoryContextSwitchTo(difference->context);
+
+	tuplestore_putvalues(set->store, set->desc, difference->values, difference->isnull);
+	set->rows++;
+	MemoryContextSwitchTo(oldcontext);
+}
+
+/* Which row of the target this is */
+static void
+set_address(BulkSyncDifference *difference, BulkSyncRowSet *set, const BulkSyncTargetRow *row)
+{
+	const BulkSyncPlan *plan = difference->plan;
+	MemoryContext oldcontext;
+	HeapTuple	tuple;
+
+	if (!plan->address_by_key)
+	{
+		if (row->tableoid < set->last_tableoid ||
+			(row->tableoid == set->last_tableoid &&
+			 ItemPointerIsValid(&set->last_tid) &&
+			 ItemPointerCompare((ItemPointer) &row->tid, &set->last_tid) < 0))
+			set->ordered = false;
+		set->last_tableoid = row->tableoid;
+		set->last_tid = row->tid;
+		set_value(difference, BULK_SYNC_DIFF_TABLEOID, ObjectIdGetDatum(row->tableoid));
+		set_value(difference, BULK_SYNC_DIFF_CTID, PointerGetDatum(&row->tid));
+		return;
+	}
+
+	oldcontext = MemoryContextSwitchTo(difference->row_context);
+	tuple = heap_form_tuple(difference->old_desc, row->values, row->isnull);
+	set_value(difference, BULK_SYNC_DIFF_OLD, HeapTupleGetDatum(tuple));
+	MemoryContextSwitchTo(oldcontext);
+	for (int i = 0; i < plan->nkeys; i++)
+	{
+		int			index = plan->columns[i].read_index;
+
+		if (row->isnull[index])
+			set->nulls_in_key = true;
+		else
+			set_value(difference, BULK_SYNC_DIFF_OLD_KEY(plan, i), row->values[index]);
+	}
+}
+
+static void
+set_wanted(BulkSyncDifference *difference, const BulkSyncStagedRow *wanted)
+{
+	set_value(difference, BULK_SYNC_DIFF_POSITION, Int64GetDatum(wanted->position));
+	for (int i = 0; i < difference->plan->ncolumns; i++)
+	{
+		difference->values[BULK_SYNC_DIFF_WANTED(i) - 1] = wanted->values[i];
+		difference->isnull[BULK_SYNC_DIFF_WANTED(i) - 1] = wanted->isnull[i];
+	}
+}
+
+/* The takes as a bit string; those of all columns together */
+static bytea *
+pack_takes(BulkSyncDifference *difference, const bool *takes)
+{
+	int			ncolumns = difference->plan->ncolumns;
+	Size		size = VARHDRSZ + (ncolumns + 7) / 8;
+	bytea	   *packed = MemoryContextAllocZero(difference->row_context, size);
+
+	SET_VARSIZE(packed, size);
+	for (int i = 0; takes != NULL && i < ncolumns; i++)
+	{
+		if (takes[i])
+			VARDATA(packed)[i / 8] |= (1 << (i % 8));
+	}
+	return packed;
+}
+
+/* A value stored out of line that stays as it is */
+static bool
+reuses_stored_value(const BulkSyncColumn *column, const BulkSyncTargetRow *row,
+					const BulkSyncStagedRow *wanted, int index)
+{
+	Datum		stored;
+
+	if (!column->compared || column->typlen != -1 || wanted->isnull[index] ||
+		row->isnull[column->read_index])
+		return false;
+	stored = row->values[column->read_index];
+	return VARATT_IS_EXTERNAL_ONDISK(DatumGetPointer(stored)) &&
+		datum_image_eq(stored, wanted->values[index], false, -1);
+}
+
+/* Plans to delete a row, or to mark it */
+void
+bulk_sync_difference_delete(BulkSyncDifference *difference, const BulkSyncTargetRow *row)
+{
+	const BulkSyncPlan *plan = difference->plan;
+	bool		mark = plan->soft_attno != InvalidAttrNumber;
+	BulkSyncRowSet *set = mark ? &difference->updates : &difference->deletes;
+
+	start_row(difference);
+	set_address(difference, set, row);
+	difference->planned_deletes++;
+	set_value(difference, BULK_SYNC_DIFF_POSITION, Int64GetDatum(-difference->planned_deletes));
+	if (mark)
+	{
+		set_value(difference, BULK_SYNC_DIFF_MARK, BoolGetDatum(true));
+		set_value(difference, BULK_SYNC_DIFF_SET_SOFT, BoolGetDatum(true));
+		set_value(difference, BULK_SYNC_DIFF_SOFT, plan->soft_mark);
+		set_value(difference, BULK_SYNC_DIFF_TAKES, PointerGetDatum(pack_takes(difference, NULL)));
+		set->marks++;
+		difference->soft_written = true;
+	}
+	add_row(difference, set);
+}
+
+/*
+ * Plans to update a row.  Only the columns in "takes" get the staged value;
+ * where the image is the same either way, a value out of line is not written
+ * again if the row gets the pointer that it has.
+ */
+void
+bulk_sync_difference_update(BulkSyncDifference *difference, const BulkSyncTargetRow *row,
+							const BulkSyncStagedRow *wanted, const bool *takes, bool revive)
+{
+	const BulkSyncPlan *plan = difference->plan;
+
+	start_row(difference);
+	set_address(difference, &difference->updates, row);
+	set_wanted(difference, wanted);
+	set_value(difference, BULK_SYNC_DIFF_TAKES, PointerGetDatum(pack_takes(difference, takes)));
+	if (revive)
+	{
+		set_value(difference, BULK_SYNC_DIFF_SET_SOFT, BoolGetDatum(true));
+		if (plan->soft_is_bool)
+			set_value(difference, BULK_SYNC_DIFF_SOFT, BoolGetDatum(false));
+		difference->soft_written = true;
+	}
+	for (int i = 0; i < plan->ncolumns; i++)
+	{
+		const BulkSyncColumn *column = &plan->columns[i];
+
+		if (reuses_stored_value(column, row, wanted, i))
+			difference->values[BULK_SYNC_DIFF_WANTED(i) - 1] = row->values[column->read_index];
+	}
+	difference->planned_updates++;
+	add_row(difference, &difference->updates);
+}
+
+/* Plans to insert a row */
+void
+bulk_sync_difference_insert(BulkSyncDifference *difference, const BulkSyncStagedRow *wanted)
+{
+	BulkSyncRowSet *set = &difference->inserts;
+
+	start_row(difference);
+	set_wanted(difference, wanted);
+	if (wanted->position < set->last_position)
+		set->ordered = false;
+	set->last_position = wanted->position;
+	difference->planned_inserts++;
+	add_row(difference, set);
+}
+
+/*-------------------------------------------------------------------------
+ * Order
+ *-------------------------------------------------------------------------
+ */
+static void
+sort_set(BulkSyncDifference *difference, BulkSyncRowSet *set)
+{
+	AttrNumber	attnos[2] = {BULK_SYNC_DIFF_TABLEOID, BULK_SYNC_DIFF_CTID};
+	Oid			operators[2] = {OID_LESS_OPERATOR, TIDLessOperator};
+	Oid			collations[2] = {InvalidOid, InvalidOid};
+	bool		nulls_first[2] = {false, false};
+	Tuplesortstate *sort;
+	TupleTableSlot *slot;
+	Tuplestorestate *sorted;
+
+	if (set->ordered)
+		return;
+	sort = tuplesort_begin_heap(set->desc, 2, attnos, operators, collations, nulls_first,
+								Max(64, bulk_sync_memory_budget() / (4 * 1024)), NULL,
+								TUPLESORT_NONE);
+	slot = MakeSingleTupleTableSlot(set->desc, &TTSOpsMinimalTuple);
+	tuplestore_rescan(set->store);
+	while (tuplestore_gettupleslot(set->store, true, false, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		tuplesort_puttupleslot(sort, slot);
+	}
+	ExecClearTuple(slot);
+	tuplestore_end(set->store);
+
+	tuplesort_performsort(sort);
+	sorted = begin_store();
+	while (tuplesort_gettupleslot(sort, true, false, slot, NULL))
+	{
+		CHECK_FOR_INTERRUPTS();
+		tuplestore_puttupleslot(sorted, slot);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	tuplesort_end(sort);
+	set->store = sorted;
+	set->ordered = true;
+}
+
+/* Brings updates and deletes into the order of their addresses */
+void
+bulk_sync_difference_sort(BulkSyncDifference *difference)
+{
+	MemoryContext oldcontext = MemoryContextSwitchTo(difference->context);
+
+	sort_set(difference, &difference->deletes);
+	sort_set(difference, &difference->updates);
+	MemoryContextSwitchTo(oldcontext);
+}
+
+void
+bulk_sync_difference_free(BulkSyncDifference *difference)
+{
+	tuplestore_end(difference->deletes.store);
+	tuplestore_end(difference->updates.store);
+	tuplestore_end(difference->inserts.store);
+	MemoryContextDelete(difference->match_context);
+	MemoryContextDelete(difference->context);
+}

@@ -1,0 +1,202 @@
+/*-------------------------------------------------------------------------
+ *
+ * lock.c
+ *	  Is the difference still true?  Locks the planned rows before any of them
+ *	  is written and finds those that another transaction changed meanwhile.
+ *
+ * Rows are locked in the order of their addresses, deletes and updates
+ * together, so that two calls wait for each other and do not deadlock.  From
+ * then on nobody but this call can change them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "bulk_sync.h"
+
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "utils/snapmgr.h"
+
+/* The rows of one set, one after the other */
+typedef struct SetCursor
+{
+	const BulkSyncRowSet *set;
+	TupleTableSlot *slot;
+	bool		valid;
+	Oid			tableoid;
+	ItemPointerData tid;
+	bool		no_key_update;
+} SetCursor;
+
+void
+bulk_sync_serialization_error(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			 errmsg("could not serialize access due to concurrent update"),
+			 errdetail("Rows in the scope of the sync were changed by another transaction."),
+			 errhint("Retry the transaction.")));
+}
+
+static void
+advance(SetCursor *cursor)
+{
+	bool		isnull;
+
+	cursor->valid = tuplestore_gettupleslot(cursor->set->store, true, false, cursor->slot);
+	if (!cursor->valid)
+		return;
+	cursor->tableoid = DatumGetObjectId(slot_getattr(cursor->slot, BULK_SYNC_DIFF_TABLEOID,
+													 &isnull));
+	cursor->tid = *(ItemPointer) DatumGetPointer(slot_getattr(cursor->slot, BULK_SYNC_DIFF_CTID,
+															  &isnull));
+}
+
+static void
+open_cursor(SetCursor *cursor, const BulkSyncRowSet *set)
+{
+	cursor->set = set;
+	cursor->slot = MakeSingleTupleTableSlot(set->desc, &TTSOpsMinimalTuple);
+	tuplestore_select_read_pointer(set->store, 0);
+	tuplestore_rescan(set->store);
+	advance(cursor);
+}
+
+static bool
+comes_first(const SetCursor *a, const SetCursor *b)
+{
+	if (!a->valid || !b->valid)
+		return a->valid;
+	if (a->tableoid != b->tableoid)
+		return a->tableoid < b->tableoid;
+	return ItemPointerCompare((ItemPointer) &a->tid, (ItemPointer) &b->tid) < 0;
+}
+
+/* Locks one row; false if it is no longer the version that was read */
+static bool
+lock_row(Relation rel, ItemPointer tid, LockTupleMode mode, TupleTableSlot *slot)
+{
+	TM_FailureData failure;
+	TM_Result	result;
+
+	result = table_tuple_lock(rel, tid, GetActiveSnapshot(), slot, GetCurrentCommandId(true),
+							  mode, LockWaitBlock, 0, &failure);
+	ExecClearTuple(slot);
+	switch (result)
+	{
+		case TM_Ok:
+			return true;
+		case TM_Updated:
+		case TM_Deleted:
+		case TM_SelfModified:
+			if (IsolationUsesXactSnapshot())
+				bulk_sync_serialization_error();
+			return false;
+		default:
+			elog(ERROR, "unrecognized table_tuple_lock status: %u", result);
+	}
+}
+
+static bool
+lock_addressed_rows(const BulkSyncPlan *plan, const BulkSyncDifference *difference)
+{
+	SetCursor	deletes;
+	SetCursor	updates;
+	Relation	rel = NULL;
+	TupleTableSlot *slot = NULL;
+	bool		current = true;
+
+	open_cursor(&deletes, &difference->deletes);
+	open_cursor(&updates, &difference->updates);
+	while (deletes.valid || updates.valid)
+	{
+		bool		is_delete = comes_first(&deletes, &updates);
+		SetCursor  *cursor = is_delete ? &deletes : &updates;
+
+		CHECK_FOR_INTERRUPTS();
+		if (rel == NULL || RelationGetRelid(rel) != cursor->tableoid)
+		{
+			if (rel != NULL)
+			{
+				ExecDropSingleTupleTableSlot(slot);
+				table_close(rel, NoLock);
+			}
+			/* Locked by the plan, with all of the tree; this lock is what DML takes */
+			rel = table_open(cursor->tableoid, RowExclusiveLock);
+			slot = table_slot_create(rel, NULL);
+		}
+		if (!lock_row(rel, &cursor->tid,
+					  is_delete ? LockTupleExclusive : plan->lock_tuple_mode, slot))
+			current = false;
+		advance(cursor);
+	}
+	if (rel != NULL)
+	{
+		ExecDropSingleTupleTableSlot(slot);
+		table_close(rel, NoLock);
+	}
+	ExecDropSingleTupleTableSlot(deletes.slot);
+	ExecDropSingleTupleTableSlot(updates.slot);
+	return current;
+}
+
+/*-------------------------------------------------------------------------
+ * Views: the rows below them are found by key
+ *-------------------------------------------------------------------------
+ */
+typedef struct CountContext
+{
+	Bitmapset  *seen;
+} CountContext;
+
+static void
+receive_locked(TupleTableSlot *slot, void *arg)
+{
+	CountContext *context = (CountContext *) arg;
+	int64		position = DatumGetInt64(slot->tts_values[0]);
+
+	context->seen = bms_add_member(context->seen,
+								   (int) (position < 0 ? -position * 2 + 1 : position * 2));
+}
+
+static int64
+lock_by_key(const BulkSyncPlan *plan, const BulkSyncRowSet *set)
+{
+	char	   *name = psprintf("%srows", plan->prefix);
+	CountContext context = {NULL};
+
+	for (int null_keys = 0; null_keys <= (set->nulls_in_key ? 1 : 0); null_keys++)
+	{
+		QueryEnvironment *env = bulk_sync_row_environment(name, set->desc, set->store, set->rows);
+		BulkSyncStatement *statement;
+
+		statement = bulk_sync_prepare(bulk_sync_deparse_lock(plan, null_keys), NULL, 0, env,
+									  plan->target, NULL, false);
+		bulk_sync_run(statement, NULL, false, receive_locked, &context);
+	}
+	return bms_num_members(context.seen);
+}
+
+/*
+ * Locks all rows that are to be updated or deleted.  Returns false if one of
+ * them is no longer what was read, so that rows must be matched again.  In a
+ * transaction that works on one snapshot that is an error.
+ */
+bool
+bulk_sync_lock_planned_rows(const BulkSyncPlan *plan, const BulkSyncDifference *difference)
+{
+	bool		current;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (!plan->address_by_key)
+		current = lock_addressed_rows(plan, difference);
+	else
+		current = lock_by_key(plan, &difference->deletes) == difference->deletes.rows &&
+			lock_by_key(plan, &difference->updates) == difference->updates.rows;
+	PopActiveSnapshot();
+	if (!current && IsolationUsesXactSnapshot())
+		bulk_sync_serialization_error();
+	return current;
+}

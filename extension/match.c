@@ -1,0 +1,645 @@
+/*-------------------------------------------------------------------------
+ *
+ * match.c
+ *	  Staged rows against target rows: what is new, changed, equal or stale.
+ *
+ * This file drives the matching and decides about each pair of rows.  How a
+ * staged row is found for a target row is the business of match_hash.c and
+ * match_sort.c; what is planned goes to difference.c.  Nothing here writes.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "bulk_sync.h"
+
+#include "common/hashfn.h"
+#include "access/xact.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "utils/datum.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+static inline bool
+image_equal(const BulkSyncColumn *column, Datum a, bool a_isnull, Datum b, bool b_isnull)
+{
+	if (a_isnull || b_isnull)
+		return a_isnull && b_isnull;
+	if (column->typbyval)
+		return a == b;
+	return datum_image_eq(a, b, false, column->typlen);
+}
+
+/* NULL-safe equality of values, as matching understands it */
+static bool
+values_equal(BulkSyncEquality *equality, Datum a, bool a_isnull, Datum b, bool b_isnull)
+{
+	if (a_isnull || b_isnull)
+		return a_isnull && b_isnull;
+	return DatumGetBool(FunctionCall2Coll(&equality->eq, equality->collation, a, b));
+}
+
+/*-------------------------------------------------------------------------
+ * Duplicates
+ *-------------------------------------------------------------------------
+ */
+
+/* Rank of one duplicate against another: < 0 if the first comes earlier */
+static int
+compare_rank(const BulkSyncPlan *plan,
+			 const Datum *a_values, const bool *a_isnull, int64 a_position,
+			 const Datum *b_values, const bool *b_isnull, int64 b_position)
+{
+	int			index = plan->order_index;
+
+	if (index >= 0)
+	{
+		int			result;
+
+		if (a_isnull[index] || b_isnull[index])
+			result = (int) b_isnull[index] - (int) a_isnull[index];
+		else
+			result = DatumGetInt32(FunctionCall2Coll((FmgrInfo *) &plan->order_cmp,
+													 plan->columns[index].collation,
+													 a_values[index], b_values[index]));
+		if (result != 0)
+			return result;
+	}
+	return a_position < b_position ? -1 : 1;
+}
+
+/* Of two staged rows with one key, is the new one to be kept? */
+bool
+bulk_sync_new_duplicate_wins(const BulkSyncPlan *plan,
+							 const Datum *old_values, const bool *old_isnull, int64 old_position,
+							 const Datum *new_values, const bool *new_isnull, int64 new_position)
+{
+	int			order = compare_rank(plan, new_values, new_isnull, new_position,
+									 old_values, old_isnull, old_position);
+
+	return plan->options->duplicates == BULK_SYNC_DUPLICATES_LAST ? order > 0 : order < 0;
+}
+
+/* A second staged row has the key of an entry */
+void
+bulk_sync_match_duplicate(BulkSyncMatch *match, BulkSyncEntry *entry,
+						  const Datum *values, const bool *isnull)
+{
+	BulkSyncDifference *difference = match->difference;
+
+	if (match->plan->options->duplicates != BULK_SYNC_DUPLICATES_ERROR)
+	{
+		difference->skipped++;
+		return;
+	}
+	if (entry->reported)
+		return;
+	entry->reported = true;
+	if (difference->nduplicate_keys < (int) lengthof(difference->duplicate_keys))
+		difference->duplicate_keys[difference->nduplicate_keys] =
+			MemoryContextStrdup(difference->context,
+								bulk_sync_describe_key(match->plan, values, isnull));
+	difference->nduplicate_keys++;
+}
+
+/*-------------------------------------------------------------------------
+ * Scope of a row that is going to be written
+ *-------------------------------------------------------------------------
+ */
+static bool
+condition_decided(const BulkSyncCondition *condition, const bool *decided)
+{
+	for (int i = 0; i < condition->nvars; i++)
+	{
+		if (condition->vars[i].index < 0 || !decided[condition->vars[i].index])
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Is a row in scope, as far as its decided values tell?  Values are by read
+ * index; decided is NULL when all of them are.
+ */
+bool
+bulk_sync_row_in_scope(const BulkSyncPlan *plan, BulkSyncGroups *groups,
+					   const Datum *values, const bool *isnull, const bool *decided)
+{
+	ListCell   *lc;
+
+	if (decided == NULL && plan->scope != NULL)
+	{
+		if (!bulk_sync_condition_true(plan, plan->scope, values, isnull, NULL, NULL))
+			return false;
+	}
+	else
+	{
+		foreach(lc, plan->scope_conjuncts)
+		{
+			BulkSyncCondition *condition = (BulkSyncCondition *) lfirst(lc);
+
+			if (condition_decided(condition, decided) &&
+				!bulk_sync_condition_true(plan, condition, values, isnull, NULL, NULL))
+				return false;
+		}
+	}
+	for (int i = 0; i < plan->nscope_values; i++)
+	{
+		BulkSyncScopeColumn *scope = &plan->scope_values[i];
+
+		if ((decided == NULL || decided[scope->read_index]) &&
+			!values_equal(&scope->equality, values[scope->read_index],
+						  isnull[scope->read_index], scope->value, scope->isnull))
+			return false;
+	}
+	/* A planned row's own group occurs among the staged ones, if it is decided */
+	if (decided == NULL && groups != NULL)
+		return bulk_sync_groups_contain(groups, values, isnull);
+	return true;
+}
+
+static bool
+has_scope(const BulkSyncPlan *plan)
+{
+	return plan->scope != NULL || plan->nscope_values > 0;
+}
+
+/* Checks the row that an update (row given) or an insert would make */
+static void
+check_planned_scope(BulkSyncMatch *match, const BulkSyncTargetRow *row,
+					const BulkSyncStagedRow *wanted, bool revive)
+{
+	const BulkSyncPlan *plan = match->plan;
+	BulkSyncDifference *difference = match->difference;
+
+	if (!has_scope(plan) || difference->out_of_scope != NULL)
+		return;
+
+	for (int i = 0; i < plan->nread; i++)
+	{
+		match->decided[i] = (row != NULL && !match->generated[i]);
+		if (row != NULL)
+		{
+			match->new_values[i] = row->values[i];
+			match->new_isnull[i] = row->isnull[i];
+		}
+	}
+	for (int i = 0; i < plan->ncolumns; i++)
+	{
+		const BulkSyncColumn *column = &plan->columns[i];
+
+		if (column->read_index < 0)
+			continue;
+		if (row != NULL ? !(bulk_sync_column_is_set(column, true) && match->takes[i]) :
+			(!column->insertable || (column->assigned && wanted->isnull[i])))
+			continue;
+		match->new_values[column->read_index] = wanted->values[i];
+		match->new_isnull[column->read_index] = wanted->isnull[i];
+		match->decided[column->read_index] = true;
+	}
+	if (revive)
+	{
+		match->new_values[plan->soft_read_index] = BoolGetDatum(false);
+		match->new_isnull[plan->soft_read_index] = !plan->soft_is_bool;
+	}
+
+	if (bulk_sync_row_in_scope(plan, NULL, match->new_values, match->new_isnull,
+							   match->decided))
+		return;
+	difference->out_of_scope = MemoryContextStrdup(difference->context,
+												   bulk_sync_describe_key(plan, wanted->values,
+																		  wanted->isnull));
+	difference->out_of_scope_is_update = (row != NULL);
+	difference->out_of_scope_position = wanted->position;
+}
+
+/*-------------------------------------------------------------------------
+ * Decisions
+ *-------------------------------------------------------------------------
+ */
+static bool
+is_marked(const BulkSyncPlan *plan, const BulkSyncTargetRow *row)
+{
+	if (plan->soft_attno == InvalidAttrNumber || row->isnull[plan->soft_read_index])
+		return false;
+	return !plan->soft_is_bool || DatumGetBool(row->values[plan->soft_read_index]);
+}
+
+/*
+ * Would the pair change, and which staged values would be written?  Sets
+ * match->takes.
+ */
+static bool
+pair_differs(BulkSyncMatch *match, const BulkSyncTargetRow *row, const BulkSyncStagedRow *wanted)
+{
+	const BulkSyncPlan *plan = match->plan;
+	bool		differs = false;
+
+	for (int i = 0; i < plan->ncolumns; i++)
+	{
+		const BulkSyncColumn *column = &plan->columns[i];
+		bool		staged_null = wanted->isnull[i];
+
+		match->takes[i] = true;
+		if (column->assigned && staged_null)
+			match->takes[i] = false;
+		else if (column->role == BULK_SYNC_ROLE_KEEP && staged_null)
+			match->takes[i] = false;
+		else if (column->role == BULK_SYNC_ROLE_FILL)
+		{
+			match->takes[i] = row->isnull[column->read_index];
+			differs |= match->takes[i] && !staged_null;
+		}
+		else if (column->compared && !(differs && !column->key) &&
+				 !image_equal(column, row->values[column->read_index],
+							  row->isnull[column->read_index], wanted->values[i], staged_null))
+		{
+			differs = true;
+			if (column->key)
+				match->key_image_differs = true;
+		}
+	}
+	return differs;
+}
+
+static void
+decide_pair(BulkSyncMatch *match, const BulkSyncTargetRow *row, const BulkSyncStagedRow *wanted,
+			bool revive)
+{
+	const BulkSyncPlan *plan = match->plan;
+	BulkSyncDifference *difference = match->difference;
+
+	match->key_image_differs = false;
+	if (!pair_differs(match, row, wanted) && !revive)
+	{
+		difference->unchanged++;
+		return;
+	}
+	if (!plan->options->update ||
+		(plan->update_where != NULL &&
+		 !bulk_sync_condition_true(plan, plan->update_where, row->values, row->isnull,
+								   wanted->values, wanted->isnull)))
+	{
+		difference->skipped++;
+		return;
+	}
+	check_planned_scope(match, row, wanted, revive);
+	if (match->key_image_differs)
+		difference->key_image_differs = true;
+	bulk_sync_difference_update(difference, row, wanted, match->takes, revive);
+}
+
+static void
+decide_new(BulkSyncMatch *match, const BulkSyncStagedRow *wanted)
+{
+	BulkSyncDifference *difference = match->difference;
+
+	if (!match->plan->options->insert)
+	{
+		difference->skipped++;
+		return;
+	}
+	check_planned_scope(match, NULL, wanted, false);
+	bulk_sync_difference_insert(difference, wanted);
+}
+
+static void
+staged_row_of(BulkSyncMatch *match, const BulkSyncEntry *entry, BulkSyncStagedRow *wanted)
+{
+	ExecStoreMinimalTuple(BULK_SYNC_ENTRY_TUPLE(entry), match->staged_slot, false);
+	slot_getallattrs(match->staged_slot);
+	wanted->position = entry->position;
+	wanted->values = match->staged_slot->tts_values;
+	wanted->isnull = match->staged_slot->tts_isnull;
+}
+
+static void
+matched_twice(BulkSyncMatch *match, const BulkSyncStagedRow *wanted)
+{
+	BulkSyncDifference *difference = match->difference;
+
+	if (difference->matched_twice == NULL)
+		difference->matched_twice =
+			MemoryContextStrdup(difference->context,
+								bulk_sync_describe_key(match->plan, wanted->values,
+													   wanted->isnull));
+}
+
+/* A target row in scope, with the staged row of its key or without one */
+void
+bulk_sync_match_row(BulkSyncMatch *match, BulkSyncEntry *entry, const BulkSyncTargetRow *row)
+{
+	const BulkSyncPlan *plan = match->plan;
+	BulkSyncDifference *difference = match->difference;
+	bool		marked = is_marked(plan, row);
+	BulkSyncStagedRow wanted;
+
+	if (!marked)
+		difference->rows_in_scope++;
+	if (entry == NULL)
+	{
+		if (!marked && plan->options->delete)
+			bulk_sync_difference_delete(difference, row);
+		return;
+	}
+
+	/* A marked row is the partner only if no live one turns up */
+	if (marked)
+	{
+		if (entry->marked != NULL)
+			entry->marked_twice = true;
+		else
+		{
+			MemoryContext oldcontext = MemoryContextSwitchTo(match->context);
+
+			entry->marked = bulk_sync_form_minimal_tuple(plan->read_desc, row->values,
+														 row->isnull);
+			entry->marked_tableoid = row->tableoid;
+			entry->marked_tid = row->tid;
+			MemoryContextSwitchTo(oldcontext);
+		}
+		return;
+	}
+
+	staged_row_of(match, entry, &wanted);
+	if (entry->matched)
+	{
+		matched_twice(match, &wanted);
+		return;
+	}
+	entry->matched = true;
+	decide_pair(match, row, &wanted, false);
+}
+
+/* All target rows of an entry's key have been seen */
+void
+bulk_sync_match_entry_done(BulkSyncMatch *match, BulkSyncEntry *entry)
+{
+	BulkSyncStagedRow wanted;
+
+	CHECK_FOR_INTERRUPTS();
+	if (!entry->matched)
+	{
+		staged_row_of(match, entry, &wanted);
+		if (entry->marked == NULL)
+			decide_new(match, &wanted);
+		else if (entry->marked_twice)
+			matched_twice(match, &wanted);
+		else
+		{
+			BulkSyncTargetRow row;
+
+			ExecStoreMinimalTuple(entry->marked, match->marked_slot, false);
+			slot_getallattrs(match->marked_slot);
+			row.tableoid = entry->marked_tableoid;
+			row.tid = entry->marked_tid;
+			row.values = match->marked_slot->tts_values;
+			row.isnull = match->marked_slot->tts_isnull;
+			decide_pair(match, &row, &wanted, true);
+		}
+	}
+	if (entry->marked != NULL)
+		pfree(entry->marked);
+	entry->marked = NULL;
+}
+
+/*-------------------------------------------------------------------------
+ * Reading
+ *-------------------------------------------------------------------------
+ */
+typedef struct ReadContext
+{
+	BulkSyncMatch *match;
+	const BulkSyncPlan *plan;
+	BulkSyncGroups *groups;
+	bool		fingerprint_only;
+	uint64		fingerprint;
+} ReadContext;
+
+/* A number that changes with any change of the set of rows that were read */
+static uint64
+row_fingerprint(const BulkSyncPlan *plan, const BulkSyncTargetRow *row)
+{
+	uint64		hash = 0;
+
+	if (!plan->address_by_key)
+	{
+		hash = hash_bytes_uint32_extended(row->tableoid, 0);
+		return hash_bytes_extended((const unsigned char *) &row->tid, sizeof(ItemPointerData),
+								   hash);
+	}
+	for (int i = 0; i < plan->nread; i++)
+	{
+		Form_pg_attribute attr = TupleDescAttr(plan->read_desc, i);
+		uint32		part = row->isnull[i] ? 0 :
+			datum_image_hash(row->values[i], attr->attbyval, attr->attlen);
+
+		hash = hash_combine64(hash, hash_bytes_uint32_extended(part, i + 1));
+	}
+	return hash;
+}
+
+static void
+receive_target_row(TupleTableSlot *slot, void *arg)
+{
+	ReadContext *context = (ReadContext *) arg;
+	const BulkSyncPlan *plan = context->plan;
+	BulkSyncTargetRow row;
+
+	row.values = slot->tts_values + 2;
+	row.isnull = slot->tts_isnull + 2;
+	if (context->groups != NULL &&
+		!bulk_sync_groups_contain(context->groups, row.values, row.isnull))
+		return;
+	if (plan->address_by_key)
+	{
+		row.tableoid = InvalidOid;
+		ItemPointerSetInvalid(&row.tid);
+	}
+	else
+	{
+		row.tableoid = DatumGetObjectId(slot->tts_values[0]);
+		row.tid = *(ItemPointer) DatumGetPointer(slot->tts_values[1]);
+	}
+
+	if (IsolationUsesXactSnapshot())
+		context->fingerprint += row_fingerprint(plan, &row);
+	if (context->fingerprint_only)
+		return;
+	if (plan->sort_match)
+		bulk_sync_sort_probe(context->match, &row);
+	else
+		bulk_sync_hash_probe(context->match, &row);
+}
+
+/* Reads the rows in scope, under the active snapshot */
+static void
+read_target(ReadContext *context)
+{
+	const BulkSyncPlan *plan = context->plan;
+	int			nscope = plan->nscope_values + plan->nscope_columns;
+	Oid		   *types = palloc0(Max(nscope, 1) * sizeof(Oid));
+	bool	   *nulls = palloc0(Max(plan->nscope_columns, 1) * sizeof(bool));
+	bool	   *use_array = palloc0(Max(plan->nscope_columns, 1) * sizeof(bool));
+	Datum	   *arrays = palloc0(Max(plan->nscope_columns, 1) * sizeof(Datum));
+	ParamListInfo params = makeParamList(nscope);
+	BulkSyncStatement *statement;
+	int			nparams = 0;
+
+	for (int i = 0; i < plan->nscope_values; i++)
+	{
+		types[nparams] = plan->scope_values[i].equality.type;
+		params->params[nparams].value = plan->scope_values[i].value;
+		params->params[nparams].isnull = plan->scope_values[i].isnull;
+		nparams++;
+	}
+	if (context->groups != NULL)
+		bulk_sync_groups_arrays(context->groups, nulls, use_array, arrays);
+	for (int i = 0; i < plan->nscope_columns; i++)
+	{
+		if (!use_array[i])
+			continue;
+		types[nparams] = get_array_type(bulk_sync_scope_element_type(&plan->scope_columns[i].equality));
+		params->params[nparams].value = arrays[i];
+		params->params[nparams].isnull = false;
+		nparams++;
+	}
+	for (int i = 0; i < nparams; i++)
+	{
+		params->params[i].pflags = PARAM_FLAG_CONST;
+		params->params[i].ptype = types[i];
+	}
+	params->numParams = nparams;
+
+	statement = bulk_sync_prepare_read(bulk_sync_deparse_read(plan, nulls, use_array),
+									   types, nparams, plan->target, params);
+	bulk_sync_run(statement, params, false, receive_target_row, context);
+}
+
+static void
+init_match(BulkSyncMatch *match, const BulkSyncPlan *plan)
+{
+	int			nread = Max(plan->nread, 1);
+
+	memset(match, 0, sizeof(BulkSyncMatch));
+	match->plan = plan;
+	match->context = CurrentMemoryContext;
+	match->difference = bulk_sync_difference_create(plan);
+	match->groups = bulk_sync_groups_create(plan);
+	match->staged_slot = MakeSingleTupleTableSlot(plan->wanted_desc, &TTSOpsMinimalTuple);
+	match->marked_slot = MakeSingleTupleTableSlot(plan->read_desc, &TTSOpsMinimalTuple);
+	match->takes = palloc0(Max(plan->ncolumns, 1) * sizeof(bool));
+	match->new_values = palloc0(nread * sizeof(Datum));
+	match->new_isnull = palloc0(nread * sizeof(bool));
+	match->decided = palloc0(nread * sizeof(bool));
+	match->generated = palloc0(nread * sizeof(bool));
+	for (int i = 0; i < plan->nread; i++)
+		match->generated[i] = TupleDescAttr(RelationGetDescr(plan->target),
+											plan->read_attnos[i] - 1)->attgenerated != '\0';
+}
+
+/* Does the key ask for an assigned value?  Such a row matches nothing. */
+static bool
+key_is_assigned(const BulkSyncPlan *plan, const BulkSyncStagedRow *row)
+{
+	for (int i = 0; i < plan->nkeys; i++)
+	{
+		if (plan->columns[i].assigned && row->isnull[i])
+			return true;
+	}
+	return false;
+}
+
+static void
+read_staged(BulkSyncMatch *match, BulkSyncStagedSource *source)
+{
+	const BulkSyncPlan *plan = match->plan;
+	BulkSyncDifference *difference = match->difference;
+	BulkSyncStagedRow row;
+
+	while (bulk_sync_next_staged(source, &row))
+	{
+		difference->staged_rows++;
+		if (match->groups != NULL)
+			bulk_sync_groups_add(match->groups, &row);
+		if (!plan->matching || key_is_assigned(plan, &row))
+			decide_new(match, &row);
+		else if (plan->sort_match)
+			bulk_sync_sort_add(match, &row);
+		else
+			bulk_sync_hash_add(match, &row);
+	}
+}
+
+/*
+ * Matches all staged rows with the target rows in scope, under the active
+ * snapshot, and returns the difference.  Problems with the rows are recorded
+ * in it and raised by guards.c.
+ */
+BulkSyncDifference *
+bulk_sync_match(const BulkSyncPlan *plan, BulkSyncStagedSource *source)
+{
+	BulkSyncMatch match;
+	ReadContext context;
+	MemoryContext match_context;
+	MemoryContext oldcontext;
+	int64		counted = -1;
+
+	match_context = AllocSetContextCreate(CurrentMemoryContext, "bulk_sync match",
+										  ALLOCSET_DEFAULT_SIZES);
+	oldcontext = MemoryContextSwitchTo(match_context);
+	init_match(&match, plan);
+
+	bulk_sync_rewind_staged(source);
+	if (plan->options->expected_rows >= 0)
+		counted = bulk_sync_count_staged(source);
+	if (counted >= 0)
+		bulk_sync_check_expected_rows(plan, counted);
+
+	if (plan->sort_match)
+		bulk_sync_sort_begin(&match);
+	else
+		bulk_sync_hash_begin(&match);
+	read_staged(&match, source);
+	bulk_sync_check_expected_rows(plan, match.difference->staged_rows);
+	bulk_sync_check_empty(plan, match.difference->staged_rows);
+
+	memset(&context, 0, sizeof(context));
+	context.match = &match;
+	context.plan = plan;
+	context.groups = match.groups;
+	if (plan->matching)
+		read_target(&context);
+	if (plan->sort_match)
+		bulk_sync_sort_finish(&match);
+	else
+		bulk_sync_hash_finish(&match);
+
+	match.difference->fingerprint = context.fingerprint;
+	ExecDropSingleTupleTableSlot(match.staged_slot);
+	ExecDropSingleTupleTableSlot(match.marked_slot);
+	MemoryContextSwitchTo(oldcontext);
+
+	/* The scope groups are asked again for rows as they are written */
+	match.difference->match_context = match_context;
+	match.difference->groups = match.groups;
+	return match.difference;
+}
+
+/*
+ * Fingerprint of the rows in scope under the active snapshot, to be compared
+ * with that of the difference.
+ */
+uint64
+bulk_sync_scope_fingerprint(const BulkSyncPlan *plan, BulkSyncGroups *groups)
+{
+	ReadContext context;
+
+	memset(&context, 0, sizeof(context));
+	context.plan = plan;
+	context.groups = groups;
+	context.fingerprint_only = true;
+	if (plan->matching)
+		read_target(&context);
+	return context.fingerprint;
+}

@@ -1,0 +1,477 @@
+/*-------------------------------------------------------------------------
+ *
+ * plan.c
+ *	  From options to a plan: which relations these are, whether they can be
+ *	  used, how they are locked, and how the target can be read and written.
+ *
+ * After this nobody looks in the catalogs.  All that can be refused without
+ * reading a row is refused here, in the order that the contract gives.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "bulk_sync.h"
+
+#include "access/relation.h"
+#include "access/sysattr.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/catalog.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_namespace.h"
+#include "commands/trigger.h"
+#include "foreign/fdwapi.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "rewrite/rewriteHandler.h"
+#include "storage/lmgr.h"
+#include "tcop/utility.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/rls.h"
+#include "utils/snapmgr.h"
+
+/*-------------------------------------------------------------------------
+ * Kinds of relation
+ *-------------------------------------------------------------------------
+ */
+static Relation
+open_relation(Oid relid, const char *argument)
+{
+	Relation	rel = try_relation_open(relid, AccessShareLock);
+
+	if (rel == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", relid),
+				 errdetail("It was given as argument \"%s\".", argument)));
+	return rel;
+}
+
+static void
+check_not_other_temp(Relation rel)
+{
+	if (RELATION_IS_OTHER_TEMP(rel))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot access temporary tables of other sessions")));
+}
+
+static void
+wrong_kind_error(Relation rel, const char *argument, const char *kinds)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+			 errmsg("relation \"%s\" cannot be used as \"%s\"",
+					RelationGetRelationName(rel), argument),
+			 errdetail_relkind_not_supported(rel->rd_rel->relkind),
+			 errhint("Use %s.", kinds)));
+}
+
+/* Opens a relation that rows are to be written to */
+Relation
+bulk_sync_open_target(Oid relid, const char *argument)
+{
+	Relation	rel = open_relation(relid, argument);
+
+	switch (rel->rd_rel->relkind)
+	{
+		case RELKIND_RELATION:
+		case RELKIND_PARTITIONED_TABLE:
+		case RELKIND_VIEW:
+		case RELKIND_FOREIGN_TABLE:
+			break;
+		default:
+			wrong_kind_error(rel, argument,
+							 "a table, a partitioned table, a foreign table or a view");
+	}
+	if (IsSystemRelation(rel) || RelationGetNamespace(rel) == PG_CATALOG_NAMESPACE)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied: \"%s\" is a system catalog",
+						RelationGetRelationName(rel))));
+	check_not_other_temp(rel);
+	return rel;
+}
+
+static Relation
+open_staged(Oid relid)
+{
+	Relation	rel = open_relation(relid, "staged");
+
+	switch (rel->rd_rel->relkind)
+	{
+		case RELKIND_RELATION:
+		case RELKIND_PARTITIONED_TABLE:
+		case RELKIND_VIEW:
+		case RELKIND_MATVIEW:
+		case RELKIND_FOREIGN_TABLE:
+			break;
+		default:
+			wrong_kind_error(rel, "staged",
+							 "a table, a partitioned table, a foreign table, a view or a materialized view");
+	}
+	check_not_other_temp(rel);
+	return rel;
+}
+
+/* A view or a foreign table may not take what the actions need */
+static void
+check_writable(const BulkSyncPlan *plan)
+{
+	const BulkSyncOptions *options = plan->options;
+	Relation	rel = plan->target;
+	bool		soft = options->soft_delete_column != NULL;
+	int			events;
+	const char *verb;
+
+	if (rel->rd_rel->relkind != RELKIND_VIEW && rel->rd_rel->relkind != RELKIND_FOREIGN_TABLE)
+		return;
+	events = relation_is_updatable(RelationGetRelid(rel), NIL, true, NULL);
+	if (options->insert && (events & (1 << CMD_INSERT)) == 0)
+		verb = "insert into";
+	else if ((options->update || (soft && options->delete)) && (events & (1 << CMD_UPDATE)) == 0)
+		verb = "update";
+	else if (options->delete && !soft && (events & (1 << CMD_DELETE)) == 0)
+		verb = "delete from";
+	else
+		return;
+
+	if (rel->rd_rel->relkind == RELKIND_VIEW)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot %s view \"%s\"", verb, RelationGetRelationName(rel)),
+				 errhint("Sync the table below it, make the view automatically updatable, or give it INSTEAD OF triggers.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("cannot %s foreign table \"%s\"", verb, RelationGetRelationName(rel)),
+			 errhint("Leave the action out of \"actions\", or sync the table on its own server.")));
+}
+
+/*-------------------------------------------------------------------------
+ * How staged rows are read
+ *-------------------------------------------------------------------------
+ */
+static void
+plan_staged(BulkSyncPlan *plan)
+{
+	Relation	staged = plan->staged;
+	bool		plain = staged->rd_rel->relkind == RELKIND_RELATION;
+	int			position = 0;
+
+	plan->staged_sql = bulk_sync_relation_sql(staged);
+	plan->staged_ordered = plain;
+	if (!plain && plan->options->duplicates != BULK_SYNC_DUPLICATES_ERROR &&
+		plan->options->order_column == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the rows of \"%s\" have no order", RelationGetRelationName(staged)),
+				 errdetail("Which duplicate is first or last is only known for a plain table."),
+				 errhint("Name a column in \"order_column\" that ranks duplicates.")));
+
+	/* A scan of ours gives the rows in the order of COPY, without a plan */
+	plan->staged_scan = plain &&
+		!has_subclass(RelationGetRelid(staged)) &&
+		check_enable_rls(RelationGetRelid(staged), InvalidOid, true) != RLS_ENABLED &&
+		!bulk_sync_has_virtual_columns(RelationGetDescr(staged));
+
+	for (int i = 0; i < plan->ncolumns; i++)
+	{
+		BulkSyncColumn *column = &plan->columns[i];
+
+		if (column->staged_attno == InvalidAttrNumber)
+			continue;
+		column->raw_attno = plan->staged_scan ? column->staged_attno : ++position;
+	}
+}
+
+/*-------------------------------------------------------------------------
+ * Locks
+ *-------------------------------------------------------------------------
+ */
+
+/* Locks the relations that a view reads, as LOCK TABLE does */
+static bool
+lock_view_walker(Node *node, void *context)
+{
+	LOCKMODE	mode = *(LOCKMODE *) context;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+	{
+		ListCell   *lc;
+
+		foreach(lc, ((Query *) node)->rtable)
+		{
+			RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+			Relation	rel;
+
+			if (rte->rtekind != RTE_RELATION)
+				continue;
+			if (rte->relkind == RELKIND_RELATION || rte->relkind == RELKIND_PARTITIONED_TABLE)
+				(void) find_all_inheritors(rte->relid, mode, NULL);
+			else if (rte->relkind == RELKIND_VIEW)
+			{
+				LockRelationOid(rte->relid, mode);
+				rel = try_relation_open(rte->relid, NoLock);
+				if (rel == NULL)
+					continue;
+				(void) lock_view_walker((Node *) get_view_query(rel), context);
+				relation_close(rel, NoLock);
+			}
+		}
+		return query_tree_walker((Query *) node, lock_view_walker, context,
+								 QTW_IGNORE_JOINALIASES);
+	}
+	return expression_tree_walker(node, lock_view_walker, context);
+}
+
+/*
+ * Takes the lock of the call on the target and all its children.  No lock on
+ * the target may be held by us: two calls that both held a weak one while
+ * they wait for a strong one would deadlock.
+ */
+static void
+lock_target(const BulkSyncOptions *options)
+{
+	LOCKMODE	mode = options->lock_mode;
+	Relation	rel;
+
+	LockRelationOid(options->target, mode);
+	rel = open_relation(options->target, "target");
+	if (rel->rd_rel->relkind == RELKIND_VIEW)
+		(void) lock_view_walker((Node *) get_view_query(rel), &mode);
+	else
+		(void) find_all_inheritors(options->target, mode, NULL);
+	relation_close(rel, NoLock);
+}
+
+/*-------------------------------------------------------------------------
+ * How the target can be written
+ *-------------------------------------------------------------------------
+ */
+static void
+merge_trigger_flags(TriggerDesc *all, const TriggerDesc *triggers)
+{
+	if (triggers == NULL)
+		return;
+	all->trig_insert_before_row |= triggers->trig_insert_before_row |
+		triggers->trig_insert_instead_row;
+	all->trig_update_before_row |= triggers->trig_update_before_row |
+		triggers->trig_update_instead_row;
+	all->trig_delete_before_row |= triggers->trig_delete_before_row;
+	all->trig_update_before_statement |= triggers->trig_update_before_statement;
+	all->trig_delete_before_statement |= triggers->trig_delete_before_statement;
+}
+
+static bool
+has_rewrite_rules(Relation rel)
+{
+	if (rel->rd_rel->relkind == RELKIND_VIEW || rel->rd_rules == NULL)
+		return false;
+	for (int i = 0; i < rel->rd_rules->numLocks; i++)
+	{
+		if (rel->rd_rules->rules[i]->event != CMD_SELECT)
+			return true;
+	}
+	return false;
+}
+
+static bool
+column_is_generated(const BulkSyncPlan *plan, AttrNumber attno)
+{
+	return TupleDescAttr(RelationGetDescr(plan->target), attno - 1)->attgenerated != '\0';
+}
+
+/* Does an inserted row get this column from us? */
+static bool
+column_is_inserted(const BulkSyncPlan *plan, AttrNumber attno)
+{
+	for (int i = 0; i < plan->ncolumns; i++)
+	{
+		if (plan->columns[i].target_attno == attno)
+			return plan->columns[i].insertable && !plan->columns[i].assigned;
+	}
+	return false;
+}
+
+/*
+ * Which rows must be checked against the scope once more when they have been
+ * written, because only defaults, generated columns or triggers decide?
+ */
+static void
+plan_scope_checks(BulkSyncPlan *plan, const TriggerDesc *triggers)
+{
+	bool		undecided_insert = false;
+	bool		undecided_update = false;
+
+	if (plan->scope == NULL && plan->nscope_values == 0 && plan->nscope_columns == 0)
+		return;
+	for (int i = 0; plan->scope != NULL && i < plan->scope->nvars; i++)
+	{
+		AttrNumber	attno = plan->scope->vars[i].attno;
+
+		undecided_insert |= attno == 0 || !column_is_inserted(plan, attno);
+		undecided_update |= attno == 0 || column_is_generated(plan, attno);
+	}
+	for (int i = 0; i < plan->nscope_values; i++)
+	{
+		undecided_insert |= !column_is_inserted(plan, plan->scope_values[i].target_attno);
+		undecided_update |= column_is_generated(plan, plan->scope_values[i].target_attno);
+	}
+	for (int i = 0; i < plan->nscope_columns; i++)
+	{
+		undecided_insert |= !column_is_inserted(plan, plan->scope_columns[i].target_attno);
+		undecided_update |= column_is_generated(plan, plan->scope_columns[i].target_attno);
+	}
+	plan->check_insert_scope = undecided_insert || triggers->trig_insert_before_row;
+	plan->check_update_scope = undecided_update || triggers->trig_update_before_row ||
+		(plan->target->rd_rel->relkind == RELKIND_PARTITIONED_TABLE &&
+		 triggers->trig_insert_before_row);
+
+	/* What a rule made of the row cannot be asked for */
+	if (plan->has_rules)
+		plan->check_insert_scope = plan->check_update_scope = false;
+}
+
+/* The lock that an UPDATE of these columns takes on a row */
+static LockTupleMode
+update_lock_mode(const BulkSyncPlan *plan, Relation rel)
+{
+	Bitmapset  *key_attnos = RelationGetIndexAttrBitmap(rel, INDEX_ATTR_BITMAP_KEY);
+
+	for (int i = 0; i < plan->ncolumns; i++)
+	{
+		AttrNumber	attno = plan->columns[i].target_attno;
+
+		if (bulk_sync_column_is_set(&plan->columns[i], true) &&
+			bms_is_member(attno - FirstLowInvalidHeapAttributeNumber, key_attnos))
+			return LockTupleExclusive;
+	}
+	return LockTupleNoKeyExclusive;
+}
+
+/* Looks at the whole tree of the target, which is locked by now */
+static void
+plan_writing(BulkSyncPlan *plan)
+{
+	const BulkSyncOptions *options = plan->options;
+	char		relkind = plan->target->rd_rel->relkind;
+	TriggerDesc triggers;
+	ListCell   *lc;
+
+	memset(&triggers, 0, sizeof(triggers));
+	plan->has_rules = has_rewrite_rules(plan->target);
+	plan->address_by_key = (relkind == RELKIND_VIEW || relkind == RELKIND_FOREIGN_TABLE);
+	if (relkind == RELKIND_VIEW)
+	{
+		merge_trigger_flags(&triggers, plan->target->trigdesc);
+		/* The triggers of the tables below it are not looked for */
+		triggers.trig_insert_before_row = triggers.trig_update_before_row = true;
+		plan->tree = list_make1_oid(RelationGetRelid(plan->target));
+	}
+	else
+		plan->tree = find_all_inheritors(RelationGetRelid(plan->target),
+										 options->dry_run ? AccessShareLock : NoLock, NULL);
+
+	foreach(lc, plan->tree)
+	{
+		Relation	rel = relation_open(lfirst_oid(lc), NoLock);
+
+		merge_trigger_flags(&triggers, rel->trigdesc);
+		if (rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE)
+			plan->address_by_key = true;
+		if (rel->rd_rel->relkind == RELKIND_RELATION)
+			check_not_other_temp(rel);
+		relation_close(rel, NoLock);
+	}
+	plan->single_table = relkind == RELKIND_RELATION && list_length(plan->tree) == 1;
+
+	/*
+	 * What other transactions did to a planned row is found out by locking it
+	 * before anything is written.  That needs no doing where nobody else can
+	 * write, or where rows have no address.
+	 */
+	plan->lock_rows = !options->dry_run &&
+		options->lock_mode < ShareRowExclusiveLock &&
+		plan->target->rd_rel->relpersistence != RELPERSISTENCE_TEMP;
+	plan->lock_tuple_mode = update_lock_mode(plan, plan->target);
+
+	/*
+	 * A BEFORE trigger may change rows that are planned for this phase or a
+	 * later one.  Written one by one, each is found in its new version.  An
+	 * update that moves a row between partitions fires all kinds of triggers.
+	 */
+	plan->row_at_a_time = !plan->address_by_key &&
+		(triggers.trig_update_before_row || triggers.trig_update_before_statement ||
+		 triggers.trig_delete_before_row || triggers.trig_delete_before_statement ||
+		 (relkind == RELKIND_PARTITIONED_TABLE && triggers.trig_insert_before_row));
+
+	plan_scope_checks(plan, &triggers);
+}
+
+/*-------------------------------------------------------------------------
+ * The plan
+ *-------------------------------------------------------------------------
+ */
+static BulkSyncPlan *
+resolve(const BulkSyncOptions *options)
+{
+	BulkSyncPlan *plan = palloc0(sizeof(BulkSyncPlan));
+
+	plan->options = options;
+	plan->context = CurrentMemoryContext;
+	plan->target = bulk_sync_open_target(options->target, "target");
+	plan->staged = open_staged(options->staged);
+	check_writable(plan);
+	plan->target_sql = bulk_sync_relation_sql(plan->target);
+	bulk_sync_plan_columns(plan);
+	plan_staged(plan);
+	bulk_sync_check_privileges(plan);
+	return plan;
+}
+
+/*
+ * Makes the plan of a call, in the current memory context, and takes its
+ * locks.  The relations stay open; they are closed by bulk_sync_close_plan().
+ *
+ * The catalogs are read twice.  What can be refused is refused before the
+ * lock, under nothing stronger than ACCESS SHARE; and what the catalogs say
+ * counts only once the lock is held.
+ */
+BulkSyncPlan *
+bulk_sync_make_plan(const BulkSyncOptions *options)
+{
+	BulkSyncPlan *plan;
+	MemoryContext context;
+	MemoryContext oldcontext;
+
+	if (!options->dry_run)
+	{
+		context = AllocSetContextCreate(CurrentMemoryContext, "bulk_sync first plan",
+										ALLOCSET_DEFAULT_SIZES);
+		oldcontext = MemoryContextSwitchTo(context);
+		plan = resolve(options);
+
+		PreventCommandIfReadOnly("bulk_sync()");
+		PreventCommandIfParallelMode("bulk_sync()");
+
+		relation_close(plan->staged, AccessShareLock);
+		relation_close(plan->target, AccessShareLock);
+		MemoryContextSwitchTo(oldcontext);
+		MemoryContextDelete(context);
+
+		lock_target(options);
+	}
+	plan = resolve(options);
+	plan_writing(plan);
+	return plan;
+}
+
+void
+bulk_sync_close_plan(BulkSyncPlan *plan)
+{
+	relation_close(plan->staged, NoLock);
+	relation_close(plan->target, NoLock);
+}

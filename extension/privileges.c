@@ -1,0 +1,120 @@
+/*-------------------------------------------------------------------------
+ *
+ * privileges.c
+ *	  Which privileges a call needs: they follow from its arguments and never
+ *	  from the rows.
+ *
+ * The executor checks again what the generated statements do, but only when
+ * there is something to do; a feed that happens to delete nothing must not
+ * hide that the caller may not delete.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "bulk_sync.h"
+
+#include "catalog/objectaddress.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/lsyscache.h"
+#include "utils/rls.h"
+
+/* Privilege on the whole relation, or on each of the columns */
+static void
+check_columns(Relation rel, AclMode mode, Bitmapset *attnos)
+{
+	Oid			relid = RelationGetRelid(rel);
+	Oid			userid = GetUserId();
+	int			member = -1;
+
+	if (pg_class_aclcheck(relid, userid, mode) == ACLCHECK_OK)
+		return;
+	if (bms_is_empty(attnos) &&
+		pg_attribute_aclcheck_all(relid, userid, mode, ACLMASK_ANY) == ACLCHECK_OK)
+		return;
+	while ((member = bms_next_member(attnos, member)) >= 0)
+	{
+		if (pg_attribute_aclcheck(relid, member, userid, mode) != ACLCHECK_OK)
+			break;
+	}
+	if (bms_is_empty(attnos) || member >= 0)
+		aclcheck_error(ACLCHECK_NO_PRIV, get_relkind_objtype(rel->rd_rel->relkind),
+					   RelationGetRelationName(rel));
+}
+
+static Bitmapset *
+columns_to_insert(const BulkSyncPlan *plan)
+{
+	Bitmapset  *attnos = NULL;
+
+	for (int i = 0; i < plan->ncolumns; i++)
+	{
+		if (plan->columns[i].insertable)
+			attnos = bms_add_member(attnos, plan->columns[i].target_attno);
+	}
+	return attnos;
+}
+
+/*
+ * A key column is updated where its image differs, which depends on the rows;
+ * the privilege is asked for where its type makes that possible.
+ */
+static Bitmapset *
+columns_to_update(const BulkSyncPlan *plan)
+{
+	Bitmapset  *attnos = NULL;
+
+	for (int i = 0; i < plan->ncolumns; i++)
+	{
+		if (bulk_sync_column_is_set(&plan->columns[i], true))
+			attnos = bms_add_member(attnos, plan->columns[i].target_attno);
+	}
+	return attnos;
+}
+
+static Bitmapset *
+columns_to_read(const BulkSyncPlan *plan)
+{
+	Bitmapset  *attnos = NULL;
+
+	for (int i = 0; i < plan->nread; i++)
+		attnos = bms_add_member(attnos, plan->read_attnos[i]);
+	return attnos;
+}
+
+static Bitmapset *
+staged_columns_to_read(const BulkSyncPlan *plan)
+{
+	Bitmapset  *attnos = NULL;
+
+	for (int i = 0; i < plan->ncolumns; i++)
+	{
+		if (plan->columns[i].staged_attno != InvalidAttrNumber)
+			attnos = bms_add_member(attnos, plan->columns[i].staged_attno);
+	}
+	return attnos;
+}
+
+void
+bulk_sync_check_privileges(const BulkSyncPlan *plan)
+{
+	const BulkSyncOptions *options = plan->options;
+	Bitmapset  *update = NULL;
+
+	check_columns(plan->staged, ACL_SELECT, staged_columns_to_read(plan));
+	if (plan->nread > 0)
+		check_columns(plan->target, ACL_SELECT, columns_to_read(plan));
+	if (options->insert)
+		check_columns(plan->target, ACL_INSERT, columns_to_insert(plan));
+	if (options->update)
+		update = columns_to_update(plan);
+	if (plan->soft_attno != InvalidAttrNumber && (options->update || options->delete))
+		update = bms_add_member(update, plan->soft_attno);
+	if (!bms_is_empty(update))
+		check_columns(plan->target, ACL_UPDATE, update);
+	if (options->delete && plan->soft_attno == InvalidAttrNumber)
+		check_columns(plan->target, ACL_DELETE, NULL);
+
+	/* With row_security = off this raises an error where policies would apply */
+	(void) check_enable_rls(RelationGetRelid(plan->target), InvalidOid, false);
+	(void) check_enable_rls(RelationGetRelid(plan->staged), InvalidOid, false);
+}

@@ -1,0 +1,301 @@
+/*-------------------------------------------------------------------------
+ *
+ * staged.c
+ *	  Reads the staged rows, each once and in their order, and converts them
+ *	  to the types of the target.
+ *
+ * A plain table is scanned directly, under the snapshot of the moment when
+ * the source was opened; reading it again gives the same rows.  Anything else
+ * is read once by a query and kept, because a view may answer differently the
+ * second time.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "bulk_sync.h"
+
+#include "access/tableam.h"
+#include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+/* What converting one column needs at run time */
+typedef struct Converter
+{
+	FmgrInfo	output;			/* of the staged type */
+	FmgrInfo	input;			/* of the target's type */
+	Oid			typioparam;
+	bool		trim_blanks;	/* char(n): the padding says nothing */
+	ExprState  *cast;
+} Converter;
+
+struct BulkSyncStagedSource
+{
+	const BulkSyncPlan *plan;
+	MemoryContext context;
+	Snapshot	snapshot;
+	bool		converts;		/* some column needs a conversion */
+
+	/* One of these */
+	TableScanDesc scan;
+	Tuplestorestate *store;
+
+	TupleTableSlot *slot;
+	int64		position;
+	Converter  *converters;
+	ExprContext *econtext;
+	Datum	   *values;
+	bool	   *isnull;
+	const BulkSyncColumn *current;	/* being converted: for error messages */
+};
+
+static void
+conversion_error_callback(void *arg)
+{
+	BulkSyncStagedSource *source = (BulkSyncStagedSource *) arg;
+
+	if (source->current != NULL)
+		errcontext("staged row %lld, column \"%s\"",
+				   (long long) source->position, source->current->name);
+}
+
+static void
+init_converters(BulkSyncStagedSource *source)
+{
+	const BulkSyncPlan *plan = source->plan;
+
+	source->converters = palloc0(Max(plan->ncolumns, 1) * sizeof(Converter));
+	for (int i = 0; i < plan->ncolumns; i++)
+	{
+		const BulkSyncColumn *column = &plan->columns[i];
+		Converter  *converter = &source->converters[i];
+		Oid			function;
+		bool		varlena;
+
+		if (column->conversion == BULK_SYNC_CONVERT_NONE)
+			continue;
+		source->converts = true;
+		if (column->conversion == BULK_SYNC_CONVERT_CAST)
+		{
+			converter->cast = ExecInitExpr(column->cast, NULL);
+			continue;
+		}
+		getTypeOutputInfo(column->staged_type, &function, &varlena);
+		fmgr_info(function, &converter->output);
+		getTypeInputInfo(column->type, &function, &converter->typioparam);
+		fmgr_info(function, &converter->input);
+		converter->trim_blanks = (getBaseType(column->staged_type) == BPCHAROID);
+	}
+}
+
+typedef struct StoreReceiver
+{
+	Tuplestorestate *store;
+} StoreReceiver;
+
+static void
+receive_staged(TupleTableSlot *slot, void *arg)
+{
+	tuplestore_puttupleslot(((StoreReceiver *) arg)->store, slot);
+}
+
+/* The shape of the rows that bulk_sync_deparse_staged() asks for */
+static TupleDesc
+raw_desc(const BulkSyncPlan *plan)
+{
+	TupleDesc	staged_desc = RelationGetDescr(plan->staged);
+	TupleDesc	desc;
+	int			natts = 0;
+
+	for (int i = 0; i < plan->ncolumns; i++)
+		natts = Max(natts, plan->columns[i].raw_attno);
+	desc = CreateTemplateTupleDesc(natts);
+	for (int i = 0; i < plan->ncolumns; i++)
+	{
+		const BulkSyncColumn *column = &plan->columns[i];
+
+		if (column->raw_attno != 0)
+			TupleDescCopyEntry(desc, column->raw_attno, staged_desc, column->staged_attno);
+	}
+	return desc;
+}
+
+/* Reads all rows of a query into a tuplestore */
+static void
+materialize(BulkSyncStagedSource *source)
+{
+	BulkSyncStatement *statement;
+	StoreReceiver receiver;
+
+	source->store = tuplestore_begin_heap(false, false, bulk_sync_memory_budget() / 4096);
+	tuplestore_set_eflags(source->store, EXEC_FLAG_REWIND);
+	receiver.store = source->store;
+	statement = bulk_sync_prepare(bulk_sync_deparse_staged(source->plan), NULL, 0,
+								  NULL, NULL, NULL, false);
+	PushActiveSnapshot(source->snapshot);
+	bulk_sync_run(statement, NULL, false, receive_staged, &receiver);
+	PopActiveSnapshot();
+	source->slot = MakeSingleTupleTableSlot(raw_desc(source->plan), &TTSOpsMinimalTuple);
+}
+
+/* Opens the source under the active snapshot, in the current memory context */
+BulkSyncStagedSource *
+bulk_sync_open_staged(const BulkSyncPlan *plan)
+{
+	BulkSyncStagedSource *source = palloc0(sizeof(BulkSyncStagedSource));
+
+	source->plan = plan;
+	source->context = CurrentMemoryContext;
+	source->snapshot = RegisterSnapshot(GetActiveSnapshot());
+	source->values = palloc0(Max(plan->ncolumns, 1) * sizeof(Datum));
+	source->isnull = palloc0(Max(plan->ncolumns, 1) * sizeof(bool));
+	source->econtext = CreateStandaloneExprContext();
+	init_converters(source);
+
+	if (plan->staged_scan)
+	{
+		source->slot = table_slot_create(plan->staged, NULL);
+		/* No synchronized scan: the rows come in the order of staging */
+		source->scan = table_beginscan_strat(plan->staged, source->snapshot, 0, NULL,
+											 true, false);
+	}
+	else
+		materialize(source);
+	return source;
+}
+
+/* Starts again from the first row */
+void
+bulk_sync_rewind_staged(BulkSyncStagedSource *source)
+{
+	ExecClearTuple(source->slot);
+	if (source->scan != NULL)
+		table_rescan(source->scan, NULL);
+	else
+		tuplestore_rescan(source->store);
+	source->position = 0;
+}
+
+static bool
+next_raw(BulkSyncStagedSource *source)
+{
+	CHECK_FOR_INTERRUPTS();
+	if (source->scan != NULL)
+		return table_scan_getnextslot(source->scan, ForwardScanDirection, source->slot);
+	return tuplestore_gettupleslot(source->store, true, false, source->slot);
+}
+
+/*
+ * The number of staged rows, before any of them is converted.  Returns -1
+ * where no conversion can fail: they may as well be counted as they are read.
+ */
+int64
+bulk_sync_count_staged(BulkSyncStagedSource *source)
+{
+	int64		count = 0;
+
+	if (!source->converts)
+		return -1;
+	if (source->store != NULL)
+		return tuplestore_tuple_count(source->store);
+	while (next_raw(source))
+		count++;
+	bulk_sync_rewind_staged(source);
+	return count;
+}
+
+static Datum
+convert(BulkSyncStagedSource *source, int index, Datum value, bool *isnull)
+{
+	const BulkSyncColumn *column = &source->plan->columns[index];
+	Converter  *converter = &source->converters[index];
+	char	   *string = NULL;
+
+	if (column->conversion == BULK_SYNC_CONVERT_CAST)
+	{
+		source->econtext->caseValue_datum = value;
+		source->econtext->caseValue_isNull = *isnull;
+		return ExecEvalExpr(converter->cast, source->econtext, isnull);
+	}
+
+	/* A NULL goes through, too: a domain may refuse it */
+	if (!*isnull)
+	{
+		string = OutputFunctionCall(&converter->output, value);
+		if (converter->trim_blanks)
+		{
+			int			len = strlen(string);
+
+			while (len > 0 && string[len - 1] == ' ')
+				string[--len] = '\0';
+		}
+	}
+	return InputFunctionCall(&converter->input, string, converter->typioparam, column->typmod);
+}
+
+/*
+ * Reads the next staged row.  Its values are good until the next call.
+ * Returns false when there are no more.
+ */
+bool
+bulk_sync_next_staged(BulkSyncStagedSource *source, BulkSyncStagedRow *row)
+{
+	const BulkSyncPlan *plan = source->plan;
+	ErrorContextCallback callback;
+	MemoryContext oldcontext;
+
+	if (!next_raw(source))
+		return false;
+	source->position++;
+	slot_getallattrs(source->slot);
+	ResetExprContext(source->econtext);
+
+	callback.callback = conversion_error_callback;
+	callback.arg = source;
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+	oldcontext = MemoryContextSwitchTo(source->econtext->ecxt_per_tuple_memory);
+
+	for (int i = 0; i < plan->ncolumns; i++)
+	{
+		const BulkSyncColumn *column = &plan->columns[i];
+
+		if (column->raw_attno == 0)
+		{
+			source->values[i] = column->supplied;
+			source->isnull[i] = column->supplied_isnull;
+			continue;
+		}
+		source->values[i] = source->slot->tts_values[column->raw_attno - 1];
+		source->isnull[i] = source->slot->tts_isnull[column->raw_attno - 1];
+		if (column->conversion != BULK_SYNC_CONVERT_NONE)
+		{
+			source->current = column;
+			source->values[i] = convert(source, i, source->values[i], &source->isnull[i]);
+			source->current = NULL;
+		}
+	}
+
+	MemoryContextSwitchTo(oldcontext);
+	error_context_stack = callback.previous;
+
+	row->position = source->position;
+	row->values = source->values;
+	row->isnull = source->isnull;
+	return true;
+}
+
+void
+bulk_sync_close_staged(BulkSyncStagedSource *source)
+{
+	ExecDropSingleTupleTableSlot(source->slot);
+	if (source->scan != NULL)
+		table_endscan(source->scan);
+	else
+		tuplestore_end(source->store);
+	FreeExprContext(source->econtext, true);
+	UnregisterSnapshot(source->snapshot);
+}

@@ -1,0 +1,292 @@
+/*-------------------------------------------------------------------------
+ *
+ * statement.c
+ *	  Plans and runs one generated SQL statement.
+ *
+ * SPI would do most of this, but not all: the rows come to a receiver of ours
+ * one by one, under a snapshot that we choose; AFTER triggers are left to the
+ * caller; the source can be an ephemeral named relation that changes between
+ * two runs of one plan; and system columns of the target need no privilege.
+ *
+ * What the statements say is in deparse.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "bulk_sync.h"
+
+#include "access/sysattr.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "parser/analyze.h"
+#include "rewrite/rewriteHandler.h"
+#include "tcop/tcopprot.h"
+#include "tcop/utility.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+/* A receiver that hands every row to a function */
+typedef struct RowReceiver
+{
+	DestReceiver pub;
+	BulkSyncRowCallback callback;
+	void	   *arg;
+} RowReceiver;
+
+static bool
+receiver_receive(TupleTableSlot *slot, DestReceiver *self)
+{
+	RowReceiver *receiver = (RowReceiver *) self;
+
+	slot_getallattrs(slot);
+	receiver->callback(slot, receiver->arg);
+	return true;
+}
+
+static void
+receiver_startup(DestReceiver *self, int operation, TupleDesc typeinfo)
+{
+	(void) self;
+	(void) operation;
+	(void) typeinfo;
+}
+
+static void
+receiver_shutdown(DestReceiver *self)
+{
+	(void) self;
+}
+
+/*
+ * A caller with privileges on columns only may not select ctid, tableoid or
+ * xmin, although we need nothing but the address of the row.  Privileges on
+ * all that is really read were checked by plan.c, so the system columns of
+ * the relation are taken out of what the executor checks.
+ */
+static void
+forgive_system_columns(Query *query, Oid relid)
+{
+	ListCell   *lc;
+
+	foreach(lc, query->rtable)
+	{
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+		Bitmapset **columns;
+
+		if (rte->rtekind != RTE_RELATION || rte->relid != relid)
+			continue;
+		columns = bulk_sync_selected_cols(query, rte);
+		for (AttrNumber attno = FirstLowInvalidHeapAttributeNumber + 1; attno < 0; attno++)
+			*columns = bms_del_member(*columns, attno - FirstLowInvalidHeapAttributeNumber);
+	}
+}
+
+/* NULL staged in a column that assigns values: take the column's default */
+static void
+coalesce_with_defaults(Query *query, Relation target, Bitmapset *attnos)
+{
+	ListCell   *lc;
+
+	foreach(lc, query->targetList)
+	{
+		TargetEntry *entry = lfirst_node(TargetEntry, lc);
+		CoalesceExpr *coalesce;
+		Node	   *value;
+
+		if (entry->resjunk || !bms_is_member(entry->resno, attnos))
+			continue;
+		value = build_column_default(target, entry->resno);
+		if (value == NULL)
+			continue;
+		coalesce = makeNode(CoalesceExpr);
+		coalesce->coalescetype = exprType((Node *) entry->expr);
+		coalesce->coalescecollid = exprCollation((Node *) entry->expr);
+		coalesce->args = list_make2(entry->expr, value);
+		coalesce->location = -1;
+		entry->expr = (Expr *) coalesce;
+	}
+}
+
+/*
+ * Plans a rewritten query.  by_address says that the only sensible join is to
+ * fetch each row of the difference by its tid: it writes in that order, needs
+ * no memory and no statistics, and never reads the whole table.
+ */
+static PlannedStmt *
+plan_query(Query *query, const char *sql, bool by_address)
+{
+	PlannedStmt *planned;
+	int			nestlevel;
+
+	if (query->commandType == CMD_UTILITY)
+	{
+		planned = makeNode(PlannedStmt);
+		planned->commandType = CMD_UTILITY;
+		planned->canSetTag = query->canSetTag;
+		planned->utilityStmt = query->utilityStmt;
+		planned->stmt_location = query->stmt_location;
+		planned->stmt_len = query->stmt_len;
+		return planned;
+	}
+
+	if (!by_address)
+		return pg_plan_query(query, sql, 0, NULL);
+
+	nestlevel = NewGUCNestLevel();
+	(void) set_config_option("enable_hashjoin", "off", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option("enable_mergejoin", "off", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option("enable_nestloop", "on", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option("enable_tidscan", "on", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	planned = pg_plan_query(query, sql, 0, NULL);
+	AtEOXact_GUC(true, nestlevel);
+	return planned;
+}
+
+/*
+ * Plans a statement.  The result lives in the current memory context.
+ *
+ *	target		relation whose system columns may be read (or NULL)
+ *	assigned	attribute numbers whose NULLs an INSERT replaces by defaults
+ */
+BulkSyncStatement *
+bulk_sync_prepare(const char *sql, const Oid *param_types, int nparams,
+				  QueryEnvironment *env, Relation target, Bitmapset *assigned,
+				  bool by_address)
+{
+	BulkSyncStatement *statement = palloc0(sizeof(BulkSyncStatement));
+	List	   *parsed = pg_parse_query(sql);
+	Query	   *query;
+	ListCell   *lc;
+
+	Assert(list_length(parsed) == 1);
+	query = parse_analyze_fixedparams(linitial_node(RawStmt, parsed), sql,
+									  param_types, nparams, env);
+	if (target != NULL)
+	{
+		forgive_system_columns(query, RelationGetRelid(target));
+		if (!bms_is_empty(assigned))
+			coalesce_with_defaults(query, target, assigned);
+	}
+
+	statement->sql = sql;
+	statement->env = env;
+	foreach(lc, pg_rewrite_query(query))
+		statement->stmts = lappend(statement->stmts,
+								   plan_query(lfirst_node(Query, lc), sql, by_address));
+	return statement;
+}
+
+/* Plans a query whose parameters are known, so that statistics can be used */
+BulkSyncStatement *
+bulk_sync_prepare_read(const char *sql, const Oid *param_types, int nparams, Relation target,
+					   ParamListInfo params)
+{
+	BulkSyncStatement *statement = palloc0(sizeof(BulkSyncStatement));
+	List	   *parsed = pg_parse_query(sql);
+	Query	   *query;
+	ListCell   *lc;
+
+	query = parse_analyze_fixedparams(linitial_node(RawStmt, parsed), sql,
+									  param_types, nparams, NULL);
+	forgive_system_columns(query, RelationGetRelid(target));
+	statement->sql = sql;
+	foreach(lc, pg_rewrite_query(query))
+		statement->stmts = lappend(statement->stmts,
+								   pg_plan_query(lfirst_node(Query, lc), sql, 0, params));
+	return statement;
+}
+
+/* The same for a query tree made from the caller's expression */
+BulkSyncStatement *
+bulk_sync_prepare_query(Query *query, const char *sql)
+{
+	BulkSyncStatement *statement = palloc0(sizeof(BulkSyncStatement));
+	List	   *rewritten;
+
+	AcquireRewriteLocks(query, true, false);
+	rewritten = pg_rewrite_query(query);
+	Assert(list_length(rewritten) == 1);
+	statement->sql = sql;
+	statement->stmts = list_make1(plan_query(linitial_node(Query, rewritten), sql, false));
+	return statement;
+}
+
+/*
+ * Runs a statement under the active snapshot, each result row being given to
+ * the callback.  Returns the number of rows that the statement (not a rule's
+ * addition to it) processed.
+ *
+ * With skip_triggers, AFTER triggers stay queued at the caller's query level.
+ */
+uint64
+bulk_sync_run(BulkSyncStatement *statement, ParamListInfo params, bool skip_triggers,
+			  BulkSyncRowCallback callback, void *arg)
+{
+	RowReceiver receiver;
+	uint64		processed = 0;
+	ListCell   *lc;
+
+	memset(&receiver, 0, sizeof(receiver));
+	receiver.pub.receiveSlot = receiver_receive;
+	receiver.pub.rStartup = receiver_startup;
+	receiver.pub.rShutdown = receiver_shutdown;
+	receiver.pub.rDestroy = receiver_shutdown;
+	receiver.pub.mydest = DestNone;
+	receiver.callback = callback;
+	receiver.arg = arg;
+
+	foreach(lc, statement->stmts)
+	{
+		PlannedStmt *planned = lfirst_node(PlannedStmt, lc);
+		QueryDesc  *query_desc;
+		DestReceiver *dest = None_Receiver;
+
+		CHECK_FOR_INTERRUPTS();
+
+		if (planned->commandType == CMD_UTILITY)
+		{
+			ProcessUtility(planned, statement->sql, true, PROCESS_UTILITY_QUERY,
+						   params, statement->env, None_Receiver, NULL);
+			continue;
+		}
+
+		if (callback != NULL && planned->canSetTag)
+			dest = &receiver.pub;
+		query_desc = CreateQueryDesc(planned, statement->sql, GetActiveSnapshot(),
+									 InvalidSnapshot, dest, params, statement->env, 0);
+		ExecutorStart(query_desc, skip_triggers ? EXEC_FLAG_SKIP_TRIGGERS : 0);
+		bulk_sync_executor_run(query_desc);
+		if (planned->canSetTag)
+			processed = query_desc->estate->es_processed;
+		ExecutorFinish(query_desc);
+		ExecutorEnd(query_desc);
+		FreeQueryDesc(query_desc);
+	}
+	return processed;
+}
+
+/* An environment in which "name" is the rows of a tuplestore */
+QueryEnvironment *
+bulk_sync_row_environment(const char *name, TupleDesc desc, Tuplestorestate *store, int64 rows)
+{
+	QueryEnvironment *env = create_queryEnv();
+	EphemeralNamedRelation enr = palloc0(sizeof(EphemeralNamedRelationData));
+
+	enr->md.name = pstrdup(name);
+	enr->md.reliddesc = InvalidOid;
+	enr->md.tupdesc = desc;
+	enr->md.enrtype = ENR_NAMED_TUPLESTORE;
+	enr->md.enrtuples = (double) rows;
+	enr->reldata = store;
+	register_ENR(env, enr);
+	return env;
+}
