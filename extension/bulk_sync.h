@@ -309,7 +309,6 @@ typedef struct BulkSyncGroups BulkSyncGroups;
 /* A staged row, as long as it waits for its target row */
 typedef struct BulkSyncEntry
 {
-	struct BulkSyncEntry *next; /* in its bucket */
 	MinimalTuple marked;		/* soft delete: a marked row of its key */
 	int64		position;
 	uint32		hash;
@@ -333,6 +332,7 @@ typedef struct BulkSyncMatch
 	struct BulkSyncDifference *difference;
 	BulkSyncGroups *groups;
 	MemoryContext context;		/* of the match */
+	MemoryContext row_context;	/* of what is done about one row */
 	TupleTableSlot *staged_slot;	/* the staged row of an entry */
 	TupleTableSlot *marked_slot;	/* the marked row of an entry */
 	void	   *matcher;		/* private to match_hash.c or match_sort.c */

@@ -376,6 +376,7 @@ void
 bulk_sync_match_entry_done(BulkSyncMatch *match, BulkSyncEntry *entry)
 {
 	BulkSyncStagedRow wanted;
+	MemoryContext oldcontext = MemoryContextSwitchTo(match->row_context);
 
 	CHECK_FOR_INTERRUPTS();
 	if (!entry->matched)
@@ -401,6 +402,8 @@ bulk_sync_match_entry_done(BulkSyncMatch *match, BulkSyncEntry *entry)
 	if (entry->marked != NULL)
 		pfree(entry->marked);
 	entry->marked = NULL;
+	MemoryContextSwitchTo(oldcontext);
+	MemoryContextReset(match->row_context);
 }
 
 /*-------------------------------------------------------------------------
@@ -444,6 +447,7 @@ receive_target_row(TupleTableSlot *slot, void *arg)
 {
 	ReadContext *context = (ReadContext *) arg;
 	const BulkSyncPlan *plan = context->plan;
+	MemoryContext oldcontext;
 	BulkSyncTargetRow row;
 
 	row.values = slot->tts_values + 2;
@@ -466,10 +470,13 @@ receive_target_row(TupleTableSlot *slot, void *arg)
 		context->fingerprint += row_fingerprint(plan, &row);
 	if (context->fingerprint_only)
 		return;
+	oldcontext = MemoryContextSwitchTo(context->match->row_context);
 	if (plan->sort_match)
 		bulk_sync_sort_probe(context->match, &row);
 	else
 		bulk_sync_hash_probe(context->match, &row);
+	MemoryContextSwitchTo(oldcontext);
+	MemoryContextReset(context->match->row_context);
 }
 
 /* Reads the rows in scope, under the active snapshot */
@@ -524,6 +531,8 @@ init_match(BulkSyncMatch *match, const BulkSyncPlan *plan)
 	memset(match, 0, sizeof(BulkSyncMatch));
 	match->plan = plan;
 	match->context = CurrentMemoryContext;
+	match->row_context = AllocSetContextCreate(match->context, "bulk_sync row",
+											   ALLOCSET_DEFAULT_SIZES);
 	match->difference = bulk_sync_difference_create(plan);
 	match->groups = bulk_sync_groups_create(plan);
 	match->staged_slot = MakeSingleTupleTableSlot(plan->wanted_desc, &TTSOpsMinimalTuple);
@@ -559,6 +568,8 @@ read_staged(BulkSyncMatch *match, BulkSyncStagedSource *source)
 
 	while (bulk_sync_next_staged(source, &row))
 	{
+		MemoryContext oldcontext = MemoryContextSwitchTo(match->row_context);
+
 		difference->staged_rows++;
 		if (match->groups != NULL)
 			bulk_sync_groups_add(match->groups, &row);
@@ -568,6 +579,8 @@ read_staged(BulkSyncMatch *match, BulkSyncStagedSource *source)
 			bulk_sync_sort_add(match, &row);
 		else
 			bulk_sync_hash_add(match, &row);
+		MemoryContextSwitchTo(oldcontext);
+		MemoryContextReset(match->row_context);
 	}
 }
 

@@ -22,7 +22,7 @@
 
 #define FIRST_CHUNK_SIZE	(8 * 1024)
 #define LARGEST_CHUNK_SIZE	(1024 * 1024)
-#define FIRST_BUCKETS		1024
+#define FIRST_SLOTS			1024
 #define MAX_BATCHES			(1 << 16)
 
 /* Entries are packed into chunks: they are never freed one by one */
@@ -37,16 +37,28 @@ typedef struct Chunk
 #define CHUNK_HEADER	MAXALIGN(offsetof(Chunk, data))
 #define CHUNK_DATA(chunk) ((char *) (chunk) + CHUNK_HEADER)
 
+/*
+ * The table is open-addressed with linear probing.  The hash stands beside the
+ * pointer, so that a row that is not looked for is hardly ever touched: it is
+ * cache misses that matching spends its time on.
+ */
+typedef struct HashSlot
+{
+	BulkSyncEntry *entry;		/* NULL: empty */
+	uint32		hash;
+} HashSlot;
+
 typedef struct HashMatcher
 {
-	MemoryContext context;		/* of chunks and buckets */
+	MemoryContext match_context;	/* of all else */
+	MemoryContext context;		/* of chunks and slots */
 	Chunk	   *first;			/* in the order of staging */
 	Chunk	   *last;
 	Size		next_chunk_size;
-	BulkSyncEntry **buckets;
-	uint32		nbuckets;		/* a power of two */
+	HashSlot   *slots;
+	uint64		nslots;			/* a power of two */
 	int64		nentries;
-	Size		used;			/* bytes of chunks and buckets */
+	Size		used;			/* bytes of chunks and slots */
 	Size		budget;
 
 	int			nbatches;		/* a power of two */
@@ -76,7 +88,7 @@ typedef struct TargetRecord
 static int
 batch_of(const HashMatcher *matcher, uint32 hash)
 {
-	/* Other bits than those that choose the bucket */
+	/* Other bits than those that choose the slot */
 	return murmurhash32(hash) & (matcher->nbatches - 1);
 }
 
@@ -123,19 +135,22 @@ entry_has_key(const BulkSyncPlan *plan, HashMatcher *matcher, BulkSyncEntry *ent
 	return true;
 }
 
-static BulkSyncEntry *
-find_entry(const BulkSyncPlan *plan, HashMatcher *matcher, uint32 hash,
-		   const Datum *values, const bool *isnull, bool target)
+/* The slot of a key: that of its entry, or the empty one where it belongs */
+static HashSlot *
+find_slot(const BulkSyncPlan *plan, HashMatcher *matcher, uint32 hash,
+		  const Datum *values, const bool *isnull, bool target)
 {
-	BulkSyncEntry *entry;
+	uint64		mask = matcher->nslots - 1;
 
-	for (entry = matcher->buckets[hash & (matcher->nbuckets - 1)]; entry != NULL;
-		 entry = entry->next)
+	for (uint64 i = hash & mask;; i = (i + 1) & mask)
 	{
-		if (entry->hash == hash && entry_has_key(plan, matcher, entry, values, isnull, target))
-			return entry;
+		HashSlot   *slot = &matcher->slots[i];
+
+		if (slot->entry == NULL ||
+			(slot->hash == hash &&
+			 entry_has_key(plan, matcher, slot->entry, values, isnull, target)))
+			return slot;
 	}
-	return NULL;
 }
 
 /*-------------------------------------------------------------------------
@@ -172,28 +187,6 @@ allocate_entry(HashMatcher *matcher, Size tuple_size)
 	return entry;
 }
 
-static void
-link_entry(HashMatcher *matcher, BulkSyncEntry *entry)
-{
-	BulkSyncEntry **bucket = &matcher->buckets[entry->hash & (matcher->nbuckets - 1)];
-
-	entry->next = *bucket;
-	*bucket = entry;
-}
-
-/* A better duplicate takes the place of an entry */
-static void
-unlink_entry(HashMatcher *matcher, BulkSyncEntry *entry)
-{
-	BulkSyncEntry **link = &matcher->buckets[entry->hash & (matcher->nbuckets - 1)];
-
-	while (*link != entry)
-		link = &(*link)->next;
-	*link = entry->next;
-	entry->replaced = true;
-	matcher->nentries--;
-}
-
 /* Calls a function for each entry, in the order in which they came */
 static void
 for_each_entry(Chunk *chunk, void (*function) (BulkSyncEntry *entry, void *arg), void *arg)
@@ -214,24 +207,46 @@ for_each_entry(Chunk *chunk, void (*function) (BulkSyncEntry *entry, void *arg),
 }
 
 static void
-relink(BulkSyncEntry *entry, void *arg)
+put_entry(HashMatcher *matcher, uint32 hash, BulkSyncEntry *entry)
 {
-	link_entry((HashMatcher *) arg, entry);
+	uint64		mask = matcher->nslots - 1;
+	uint64		i = hash & mask;
+
+	while (matcher->slots[i].entry != NULL)
+		i = (i + 1) & mask;
+	matcher->slots[i].entry = entry;
+	matcher->slots[i].hash = hash;
 }
 
 static void
-set_buckets(HashMatcher *matcher, uint32 nbuckets)
+relink(BulkSyncEntry *entry, void *arg)
 {
-	if (matcher->buckets != NULL)
+	put_entry((HashMatcher *) arg, entry->hash, entry);
+}
+
+static void
+allocate_slots(HashMatcher *matcher, uint64 nslots)
+{
+	matcher->slots = MemoryContextAllocExtended(matcher->context, nslots * sizeof(HashSlot),
+												MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	matcher->nslots = nslots;
+	matcher->used += nslots * sizeof(HashSlot);
+}
+
+static void
+double_slots(HashMatcher *matcher)
+{
+	HashSlot   *old = matcher->slots;
+	uint64		nold = matcher->nslots;
+
+	matcher->used -= nold * sizeof(HashSlot);
+	allocate_slots(matcher, nold * 2);
+	for (uint64 i = 0; i < nold; i++)
 	{
-		pfree(matcher->buckets);
-		matcher->used -= matcher->nbuckets * sizeof(BulkSyncEntry *);
+		if (old[i].entry != NULL)
+			put_entry(matcher, old[i].hash, old[i].entry);
 	}
-	matcher->buckets = MemoryContextAllocExtended(matcher->context,
-												  nbuckets * sizeof(BulkSyncEntry *),
-												  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	matcher->nbuckets = nbuckets;
-	matcher->used += nbuckets * sizeof(BulkSyncEntry *);
+	pfree(old);
 }
 
 static void
@@ -240,10 +255,9 @@ reset_table(HashMatcher *matcher)
 	MemoryContextReset(matcher->context);
 	matcher->first = matcher->last = NULL;
 	matcher->next_chunk_size = FIRST_CHUNK_SIZE;
-	matcher->buckets = NULL;
 	matcher->nentries = 0;
 	matcher->used = 0;
-	set_buckets(matcher, FIRST_BUCKETS);
+	allocate_slots(matcher, FIRST_SLOTS);
 }
 
 /*-------------------------------------------------------------------------
@@ -251,10 +265,16 @@ reset_table(HashMatcher *matcher)
  *-------------------------------------------------------------------------
  */
 static BufFile *
-batch_file(BufFile **files, int batch)
+batch_file(HashMatcher *matcher, BufFile **files, int batch)
 {
 	if (files[batch] == NULL)
+	{
+		/* Called for single rows, but the file outlives them */
+		MemoryContext oldcontext = MemoryContextSwitchTo(matcher->match_context);
+
 		files[batch] = BufFileCreateTemp(false);
+		MemoryContextSwitchTo(oldcontext);
+	}
 	return files[batch];
 }
 
@@ -282,7 +302,7 @@ static void
 write_staged(HashMatcher *matcher, int batch, uint32 hash, int64 position, bool reported,
 			 MinimalTuple tuple)
 {
-	BufFile    *file = batch_file(matcher->staged_files, batch);
+	BufFile    *file = batch_file(matcher, matcher->staged_files, batch);
 	StagedRecord record;
 
 	memset(&record, 0, sizeof(record));
@@ -296,7 +316,7 @@ write_staged(HashMatcher *matcher, int batch, uint32 hash, int64 position, bool 
 static void
 write_target(HashMatcher *matcher, int batch, const TargetRecord *record, MinimalTuple tuple)
 {
-	BufFile    *file = batch_file(matcher->target_files, batch);
+	BufFile    *file = batch_file(matcher, matcher->target_files, batch);
 
 	bulk_sync_buffile_write(file, record, sizeof(TargetRecord));
 	write_tuple(file, tuple);
@@ -386,7 +406,7 @@ double_batches(BulkSyncMatch *match)
 	matcher->first = matcher->last = NULL;
 	matcher->next_chunk_size = LARGEST_CHUNK_SIZE / 8;
 	matcher->nentries = 0;
-	matcher->used = matcher->nbuckets * sizeof(BulkSyncEntry *);
+	matcher->used = matcher->nslots * sizeof(HashSlot);
 	while (old != NULL)
 	{
 		Chunk	   *next = old->next;
@@ -396,7 +416,7 @@ double_batches(BulkSyncMatch *match)
 		pfree(old);
 		old = next;
 	}
-	memset(matcher->buckets, 0, matcher->nbuckets * sizeof(BulkSyncEntry *));
+	memset(matcher->slots, 0, matcher->nslots * sizeof(HashSlot));
 	for_each_entry(matcher->first, relink, matcher);
 
 	matcher->may_grow = split.moved > 0 && nbatches < MAX_BATCHES;
@@ -410,7 +430,8 @@ insert_entry(BulkSyncMatch *match, uint32 hash, int64 position, bool reported,
 {
 	const BulkSyncPlan *plan = match->plan;
 	HashMatcher *matcher = (HashMatcher *) match->matcher;
-	BulkSyncEntry *existing = find_entry(plan, matcher, hash, values, isnull, false);
+	HashSlot   *slot = find_slot(plan, matcher, hash, values, isnull, false);
+	BulkSyncEntry *existing = slot->entry;
 	BulkSyncEntry *entry;
 
 	if (existing != NULL)
@@ -431,7 +452,8 @@ insert_entry(BulkSyncMatch *match, uint32 hash, int64 position, bool reported,
 			existing->position = position;
 			return;
 		}
-		unlink_entry(matcher, existing);
+		existing->replaced = true;
+		matcher->nentries--;
 	}
 
 	entry = allocate_entry(matcher, tuple->t_len);
@@ -439,14 +461,12 @@ insert_entry(BulkSyncMatch *match, uint32 hash, int64 position, bool reported,
 	entry->position = position;
 	entry->reported = reported;
 	memcpy(BULK_SYNC_ENTRY_TUPLE(entry), tuple, tuple->t_len);
-	link_entry(matcher, entry);
+	slot->entry = entry;
+	slot->hash = hash;
 	matcher->nentries++;
 
-	if (matcher->nentries > matcher->nbuckets)
-	{
-		set_buckets(matcher, matcher->nbuckets * 2);
-		for_each_entry(matcher->first, relink, matcher);
-	}
+	if (matcher->nentries > matcher->nslots / 4 * 3)
+		double_slots(matcher);
 	while (matcher->used > matcher->budget && matcher->may_grow)
 		double_batches(match);
 }
@@ -462,6 +482,7 @@ bulk_sync_hash_begin(BulkSyncMatch *match)
 
 	matcher->context = AllocSetContextCreate(match->context, "bulk_sync hash table",
 											 ALLOCSET_DEFAULT_SIZES);
+	matcher->match_context = match->context;
 	matcher->budget = bulk_sync_memory_budget();
 	matcher->nbatches = 1;
 	matcher->may_grow = true;
@@ -510,16 +531,19 @@ bulk_sync_hash_probe(BulkSyncMatch *match, const BulkSyncTargetRow *row)
 		return;
 	}
 	bulk_sync_match_row(match,
-						find_entry(plan, matcher, hash, row->values, row->isnull, true), row);
+						find_slot(plan, matcher, hash, row->values, row->isnull, true)->entry,
+						row);
 }
 
 /* Fills the table with the staged rows of the current batch */
 static void
-load_batch(BulkSyncMatch *match, MemoryContext row_context)
+load_batch(BulkSyncMatch *match)
 {
+	MemoryContext row_context = match->row_context;
 	HashMatcher *matcher = (HashMatcher *) match->matcher;
 	BufFile    *file = matcher->staged_files[matcher->current];
 	StagedRecord record;
+	MemoryContext oldcontext;
 
 	if (file == NULL)
 		return;
@@ -527,6 +551,7 @@ load_batch(BulkSyncMatch *match, MemoryContext row_context)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not rewind temporary file: %m")));
+	oldcontext = MemoryContextSwitchTo(row_context);
 	while (read_record(file, &record, sizeof(record)))
 	{
 		MinimalTuple tuple = read_tuple(file, row_context);
@@ -544,19 +569,22 @@ load_batch(BulkSyncMatch *match, MemoryContext row_context)
 		}
 		MemoryContextReset(row_context);
 	}
+	MemoryContextSwitchTo(oldcontext);
 	BufFileClose(file);
 	matcher->staged_files[matcher->current] = NULL;
 }
 
 /* Looks up the target rows of the current batch */
 static void
-probe_batch(BulkSyncMatch *match, MemoryContext row_context)
+probe_batch(BulkSyncMatch *match)
 {
+	MemoryContext row_context = match->row_context;
 	const BulkSyncPlan *plan = match->plan;
 	HashMatcher *matcher = (HashMatcher *) match->matcher;
 	BufFile    *file = matcher->target_files[matcher->current];
 	TupleTableSlot *slot;
 	TargetRecord record;
+	MemoryContext oldcontext;
 
 	if (file == NULL)
 		return;
@@ -565,6 +593,7 @@ probe_batch(BulkSyncMatch *match, MemoryContext row_context)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not rewind temporary file: %m")));
+	oldcontext = MemoryContextSwitchTo(row_context);
 	while (read_record(file, &record, sizeof(record)))
 	{
 		MinimalTuple tuple = read_tuple(file, row_context);
@@ -583,11 +612,12 @@ probe_batch(BulkSyncMatch *match, MemoryContext row_context)
 			row.values = slot->tts_values;
 			row.isnull = slot->tts_isnull;
 			bulk_sync_match_row(match,
-								find_entry(plan, matcher, record.hash, row.values, row.isnull,
-										   true), &row);
+								find_slot(plan, matcher, record.hash, row.values, row.isnull,
+										  true)->entry, &row);
 		}
 		MemoryContextReset(row_context);
 	}
+	MemoryContextSwitchTo(oldcontext);
 	ExecDropSingleTupleTableSlot(slot);
 	BufFileClose(file);
 	matcher->target_files[matcher->current] = NULL;
@@ -604,25 +634,19 @@ void
 bulk_sync_hash_finish(BulkSyncMatch *match)
 {
 	HashMatcher *matcher = (HashMatcher *) match->matcher;
-	MemoryContext row_context = AllocSetContextCreate(match->context, "bulk_sync batch row",
-													  ALLOCSET_DEFAULT_SIZES);
 
 	for_each_entry(matcher->first, finish_entry, match);
 
 	for (matcher->current = 1; matcher->current < matcher->nbatches; matcher->current++)
 	{
-		MemoryContext oldcontext = MemoryContextSwitchTo(match->context);
-
 		reset_table(matcher);
 		matcher->may_grow = matcher->nbatches < MAX_BATCHES;
-		load_batch(match, row_context);
-		probe_batch(match, row_context);
+		load_batch(match);
+		probe_batch(match);
 		for_each_entry(matcher->first, finish_entry, match);
-		MemoryContextSwitchTo(oldcontext);
 	}
 
 	ExecDropSingleTupleTableSlot(matcher->key_slot);
 	ExecDropSingleTupleTableSlot(matcher->row_slot);
 	MemoryContextDelete(matcher->context);
-	MemoryContextDelete(row_context);
 }

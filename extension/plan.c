@@ -27,9 +27,13 @@
 #include "storage/lmgr.h"
 #include "tcop/utility.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rls.h"
 #include "utils/snapmgr.h"
+
+struct LockViewContext;
+static void lock_view(Oid relid, struct LockViewContext *context);
 
 /*-------------------------------------------------------------------------
  * Kinds of relation
@@ -190,41 +194,52 @@ plan_staged(BulkSyncPlan *plan)
  *-------------------------------------------------------------------------
  */
 
+typedef struct LockViewContext
+{
+	LOCKMODE	mode;
+	List	   *views;			/* being walked: a view's OLD and NEW are itself */
+} LockViewContext;
+
 /* Locks the relations that a view reads, as LOCK TABLE does */
 static bool
-lock_view_walker(Node *node, void *context)
+lock_view_walker(Node *node, void *arg)
 {
-	LOCKMODE	mode = *(LOCKMODE *) context;
+	LockViewContext *context = (LockViewContext *) arg;
+	ListCell   *lc;
 
 	if (node == NULL)
 		return false;
-	if (IsA(node, Query))
+	if (!IsA(node, Query))
+		return expression_tree_walker(node, lock_view_walker, context);
+
+	foreach(lc, ((Query *) node)->rtable)
 	{
-		ListCell   *lc;
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
 
-		foreach(lc, ((Query *) node)->rtable)
-		{
-			RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
-			Relation	rel;
-
-			if (rte->rtekind != RTE_RELATION)
-				continue;
-			if (rte->relkind == RELKIND_RELATION || rte->relkind == RELKIND_PARTITIONED_TABLE)
-				(void) find_all_inheritors(rte->relid, mode, NULL);
-			else if (rte->relkind == RELKIND_VIEW)
-			{
-				LockRelationOid(rte->relid, mode);
-				rel = try_relation_open(rte->relid, NoLock);
-				if (rel == NULL)
-					continue;
-				(void) lock_view_walker((Node *) get_view_query(rel), context);
-				relation_close(rel, NoLock);
-			}
-		}
-		return query_tree_walker((Query *) node, lock_view_walker, context,
-								 QTW_IGNORE_JOINALIASES);
+		if (rte->rtekind != RTE_RELATION || list_member_oid(context->views, rte->relid))
+			continue;
+		if (rte->relkind == RELKIND_RELATION || rte->relkind == RELKIND_PARTITIONED_TABLE)
+			(void) find_all_inheritors(rte->relid, context->mode, NULL);
+		else if (rte->relkind == RELKIND_VIEW)
+			lock_view(rte->relid, context);
 	}
-	return expression_tree_walker(node, lock_view_walker, context);
+	return query_tree_walker((Query *) node, lock_view_walker, context,
+							 QTW_IGNORE_JOINALIASES);
+}
+
+static void
+lock_view(Oid relid, LockViewContext *context)
+{
+	Relation	view;
+
+	LockRelationOid(relid, context->mode);
+	view = try_relation_open(relid, NoLock);
+	if (view == NULL)
+		return;
+	context->views = lappend_oid(context->views, relid);
+	(void) lock_view_walker((Node *) get_view_query(view), context);
+	context->views = list_delete_last(context->views);
+	relation_close(view, NoLock);
 }
 
 /*
@@ -235,16 +250,13 @@ lock_view_walker(Node *node, void *context)
 static void
 lock_target(const BulkSyncOptions *options)
 {
-	LOCKMODE	mode = options->lock_mode;
-	Relation	rel;
+	LockViewContext context = {options->lock_mode, NIL};
 
-	LockRelationOid(options->target, mode);
-	rel = open_relation(options->target, "target");
-	if (rel->rd_rel->relkind == RELKIND_VIEW)
-		(void) lock_view_walker((Node *) get_view_query(rel), &mode);
+	LockRelationOid(options->target, options->lock_mode);
+	if (get_rel_relkind(options->target) == RELKIND_VIEW)
+		lock_view(options->target, &context);
 	else
-		(void) find_all_inheritors(options->target, mode, NULL);
-	relation_close(rel, NoLock);
+		(void) find_all_inheritors(options->target, options->lock_mode, NULL);
 }
 
 /*-------------------------------------------------------------------------
