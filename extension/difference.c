@@ -63,7 +63,7 @@ begin_store(void)
 {
 	Tuplestorestate *store;
 
-	store = tuplestore_begin_heap(false, false, Max(64, bulk_sync_memory_budget() / (8 * 1024)));
+	store = tuplestore_begin_heap(false, false, Max(64, bulk_sync_memory_budget() / (16 * 1024)));
 	tuplestore_set_eflags(store, EXEC_FLAG_REWIND);
 	return store;
 }
@@ -300,7 +300,7 @@ sort_set(BulkSyncDifference *difference, BulkSyncRowSet *set)
 	if (set->ordered)
 		return;
 	sort = tuplesort_begin_heap(set->desc, 2, attnos, operators, collations, nulls_first,
-								Max(64, bulk_sync_memory_budget() / (4 * 1024)), NULL,
+								Max(64, bulk_sync_memory_budget() / (8 * 1024)), NULL,
 								TUPLESORT_NONE);
 	slot = MakeSingleTupleTableSlot(set->desc, &TTSOpsMinimalTuple);
 	tuplestore_rescan(set->store);

@@ -364,6 +364,21 @@ update_lock_mode(const BulkSyncPlan *plan, Relation rel)
 	return LockTupleNoKeyExclusive;
 }
 
+/*
+ * Without addresses, rows are locked by SELECT ... FOR UPDATE.  That works for
+ * a view that PostgreSQL can update by itself, and for a caller who may do so;
+ * a foreign server has its own ways.
+ */
+static bool
+can_lock_by_key(const BulkSyncPlan *plan)
+{
+	Relation	rel = plan->target;
+
+	return rel->rd_rel->relkind == RELKIND_VIEW && plan->options->update &&
+		(relation_is_updatable(RelationGetRelid(rel), NIL, false, NULL) & (1 << CMD_UPDATE)) != 0 &&
+		!(rel->trigdesc != NULL && rel->trigdesc->trig_update_instead_row);
+}
+
 /* Looks at the whole tree of the target, which is locked by now */
 static void
 plan_writing(BulkSyncPlan *plan)
@@ -403,11 +418,12 @@ plan_writing(BulkSyncPlan *plan)
 	/*
 	 * What other transactions did to a planned row is found out by locking it
 	 * before anything is written.  That needs no doing where nobody else can
-	 * write, or where rows have no address.
+	 * write.
 	 */
 	plan->lock_rows = !options->dry_run &&
 		options->lock_mode < ShareRowExclusiveLock &&
-		plan->target->rd_rel->relpersistence != RELPERSISTENCE_TEMP;
+		plan->target->rd_rel->relpersistence != RELPERSISTENCE_TEMP &&
+		(!plan->address_by_key || can_lock_by_key(plan));
 	plan->lock_tuple_mode = update_lock_mode(plan, plan->target);
 
 	/*
