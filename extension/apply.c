@@ -257,13 +257,25 @@ apply_updates(ApplyState *state)
  * A key that somebody else inserted
  *-------------------------------------------------------------------------
  */
+typedef struct ConflictContext
+{
+	BulkSyncGroups *groups;
+	bool		found;
+} ConflictContext;
+
 static void
 receive_conflict(TupleTableSlot *slot, void *arg)
 {
+	ConflictContext *context = (ConflictContext *) arg;
+
 	/* Rows of our own are no concurrent insert */
-	if (slot->tts_isnull[0] ||
-		!TransactionIdIsCurrentTransactionId(DatumGetTransactionId(slot->tts_values[0])))
-		*(bool *) arg = true;
+	if (!slot->tts_isnull[0] &&
+		TransactionIdIsCurrentTransactionId(DatumGetTransactionId(slot->tts_values[0])))
+		return;
+	if (context->groups != NULL &&
+		!bulk_sync_groups_contain(context->groups, slot->tts_values + 1, slot->tts_isnull + 1))
+		return;
+	context->found = true;
 }
 
 /* Is there by now a row in scope with the key of a row to be inserted? */
@@ -277,7 +289,7 @@ key_was_inserted(ApplyState *state)
 	QueryEnvironment *env = bulk_sync_row_environment(state->rows_name, set->desc, set->store,
 													  set->rows);
 	BulkSyncStatement *statement;
-	bool		found = false;
+	ConflictContext context = {state->difference->groups, false};
 
 	for (int i = 0; i < plan->nscope_values; i++)
 	{
@@ -290,9 +302,9 @@ key_was_inserted(ApplyState *state)
 	statement = bulk_sync_prepare(bulk_sync_deparse_conflict(plan), types, plan->nscope_values,
 								  env, plan->target, NULL, false);
 	PushActiveSnapshot(GetLatestSnapshot());
-	bulk_sync_run(statement, params, false, receive_conflict, &found);
+	bulk_sync_run(statement, params, false, receive_conflict, &context);
 	PopActiveSnapshot();
-	return found;
+	return context.found;
 }
 
 /*

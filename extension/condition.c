@@ -34,12 +34,29 @@
 #define TARGET_VARNO	1
 #define STAGED_VARNO	2
 
-/*
- * Reads the text as one expression and nothing else: what is accepted here
- * means the same when it stands in parentheses in a larger statement.
- */
+/* As it will stand in a statement: on lines of its own, for it may end in a comment */
+#define WRAPPED_PREFIX	"(\n"
+#define WRAPPED_SUFFIX	"\n)"
+
+typedef struct ConditionSource
+{
+	const char *argument;
+	const char *text;
+	const char *wrapped;
+	int			shift;			/* of error positions against the text */
+} ConditionSource;
+
+static void
+not_one_expression_error(const char *argument)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_SYNTAX_ERROR),
+			 errmsg("argument \"%s\" must be a single expression", argument)));
+}
+
+/* The expression that a text is, if it is one and nothing else */
 static Node *
-parse_expression(const char *argument, const char *text)
+parse_single_expression(const char *argument, const char *text)
 {
 	List	   *parsed = raw_parser(text, RAW_PARSE_PLPGSQL_EXPR);
 	SelectStmt *select = (SelectStmt *) linitial_node(RawStmt, parsed)->stmt;
@@ -51,23 +68,44 @@ parse_expression(const char *argument, const char *text)
 		select->windowClause != NIL || select->sortClause != NIL ||
 		select->distinctClause != NIL || select->limitOffset != NULL ||
 		select->limitCount != NULL || select->lockingClause != NIL)
-		ereport(ERROR,
-				(errcode(ERRCODE_SYNTAX_ERROR),
-				 errmsg("argument \"%s\" must be a single expression", argument)));
+		not_one_expression_error(argument);
 
 	target = linitial_node(ResTarget, select->targetList);
 	if (target->name != NULL || target->indirection != NIL)
-		ereport(ERROR,
-				(errcode(ERRCODE_SYNTAX_ERROR),
-				 errmsg("argument \"%s\" must be a single expression", argument)));
+		not_one_expression_error(argument);
+	if (IsA(target->val, ColumnRef) &&
+		IsA(linitial(((ColumnRef *) target->val)->fields), A_Star))
+		not_one_expression_error(argument);
 	return target->val;
 }
 
-/* Points out which argument a parse error is about */
+/*
+ * Reads the text as one expression: by itself, so that it cannot close a
+ * parenthesis that it did not open, and in the parentheses in which it will
+ * stand, so that it means the same there.
+ */
+static Node *
+parse_expression(ConditionSource *source)
+{
+	(void) parse_single_expression(source->argument, source->text);
+	source->shift = strlen(WRAPPED_PREFIX);
+	return parse_single_expression(source->argument, source->wrapped);
+}
+
+/* Points out which argument an error is about, and where in it */
 static void
 condition_error_callback(void *arg)
 {
-	errcontext("argument \"%s\"", (const char *) arg);
+	ConditionSource *source = (ConditionSource *) arg;
+	int			position = geterrposition();
+
+	if (position > 0)
+	{
+		errposition(0);
+		internalerrposition(Max(position - source->shift, 1));
+		internalerrquery(source->text);
+	}
+	errcontext("argument \"%s\"", source->argument);
 }
 
 /*-------------------------------------------------------------------------
@@ -137,6 +175,11 @@ replace_columns(Node *node, ReplaceContext *context)
 	{
 		Query	   *result;
 
+		if (((Query *) node)->rowMarks != NIL || ((Query *) node)->hasModifyingCTE)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("argument \"%s\" must not lock or modify rows",
+							context->condition->argument)));
 		context->sublevels_up++;
 		result = query_tree_mutator((Query *) node, replace_columns, context, 0);
 		context->sublevels_up--;
@@ -172,15 +215,20 @@ bulk_sync_parse_condition(const char *argument, const char *text, Relation targe
 	ParseState *pstate = make_parsestate(NULL);
 	ParseNamespaceItem *item;
 	ErrorContextCallback callback;
+	ConditionSource source;
 	Node	   *expr;
 	BulkSyncCondition *condition;
 
+	source.argument = argument;
+	source.text = text;
+	source.wrapped = psprintf(WRAPPED_PREFIX "%s" WRAPPED_SUFFIX, text);
+	source.shift = 0;
 	callback.callback = condition_error_callback;
-	callback.arg = (void *) argument;
+	callback.arg = &source;
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
 
-	pstate->p_sourcetext = text;
+	pstate->p_sourcetext = source.wrapped;
 	item = addRangeTableEntryForRelation(pstate, target, AccessShareLock,
 										 makeAlias(BULK_SYNC_TARGET_ALIAS, NIL), true, true);
 	addNSItemToQuery(pstate, item, true, true, true);
@@ -193,7 +241,7 @@ bulk_sync_parse_condition(const char *argument, const char *text, Relation targe
 		addNSItemToQuery(pstate, item, true, true, true);
 	}
 
-	expr = transformExpr(pstate, parse_expression(argument, text), EXPR_KIND_WHERE);
+	expr = transformExpr(pstate, parse_expression(&source), EXPR_KIND_WHERE);
 	expr = coerce_to_boolean(pstate, expr, argument);
 	assign_expr_collations(pstate, expr);
 	if (!allow_volatile && contain_volatile_functions(expr))

@@ -427,8 +427,8 @@ bulk_sync_deparse_insert(const BulkSyncPlan *plan, const BulkSyncDifference *dif
 }
 
 /*
- * Rows in scope with the key of a row that was to be inserted, and the
- * transaction that wrote them.
+ * Rows in scope (but for scope_columns) with the key of a row that was to be
+ * inserted: the transaction that wrote them, and the columns that are read.
  */
 const char *
 bulk_sync_deparse_conflict(const BulkSyncPlan *plan)
@@ -436,9 +436,11 @@ bulk_sync_deparse_conflict(const BulkSyncPlan *plan)
 	StringInfoData buf;
 
 	initStringInfo(&buf);
-	appendStringInfo(&buf, "SELECT %s FROM %s AS " BULK_SYNC_TARGET_ALIAS ", ",
-					 plan->address_by_key ? "NULL::pg_catalog.xid" :
-					 BULK_SYNC_TARGET_ALIAS ".xmin", plan->target_sql);
+	appendStringInfo(&buf, "SELECT %s", plan->address_by_key ? "NULL::pg_catalog.xid" :
+					 BULK_SYNC_TARGET_ALIAS ".xmin");
+	for (int i = 0; i < plan->nread; i++)
+		appendStringInfo(&buf, ", %s", target_column_sql(plan, plan->read_attnos[i]));
+	appendStringInfo(&buf, " FROM %s AS " BULK_SYNC_TARGET_ALIAS ", ", plan->target_sql);
 	append_diff_relation(&buf, plan);
 	appendStringInfoString(&buf, " WHERE ");
 	for (int i = 0; i < plan->nkeys; i++)

@@ -8,6 +8,8 @@
  */
 #include "bulk_sync.h"
 
+#include "utils/float.h"
+
 /* A feed that was cut off */
 void
 bulk_sync_check_expected_rows(const BulkSyncPlan *plan, int64 staged_rows)
@@ -115,8 +117,8 @@ check_deletes(const BulkSyncDifference *difference)
 	if (has_number)
 		appendStringInfo(&limits, "max_deletes is %lld", (long long) options->max_deletes);
 	if (has_fraction)
-		appendStringInfo(&limits, "%smax_delete_fraction is %g", has_number ? ", " : "",
-						 options->max_delete_fraction);
+		appendStringInfo(&limits, "%smax_delete_fraction is %s", has_number ? ", " : "",
+						 float8out_internal(options->max_delete_fraction));
 	ereport(ERROR,
 			(errcode(ERRCODE_BULK_SYNC_DELETE_LIMIT),
 			 errmsg("%lld of the %lld rows in scope of \"%s\" would be deleted",

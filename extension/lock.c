@@ -88,9 +88,16 @@ lock_row(Relation rel, ItemPointer tid, LockTupleMode mode, TupleTableSlot *slot
 	{
 		case TM_Ok:
 			return true;
+		case TM_SelfModified:
+		case TM_Invisible:
+			/* Nothing but a function in a condition of the caller can have done it */
+			ereport(ERROR,
+					(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+					 errmsg("row to be written was changed by an expression of the same call"),
+					 errhint("Functions in \"scope\" and \"update_where\" must not modify the target.")));
+			return false;
 		case TM_Updated:
 		case TM_Deleted:
-		case TM_SelfModified:
 			if (IsolationUsesXactSnapshot())
 				bulk_sync_serialization_error();
 			return false;

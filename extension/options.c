@@ -18,6 +18,7 @@
 #include "funcapi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/float.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
@@ -335,7 +336,8 @@ read_fraction(const CallArguments *args, const char *name)
 	if (isnan(fraction) || fraction < 0 || fraction > 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"%s\" must be between 0 and 1: %g", name, fraction)));
+				 errmsg("argument \"%s\" must be between 0 and 1: %s", name,
+						float8out_internal(fraction))));
 	return fraction;
 }
 
