@@ -78,9 +78,14 @@ prepare_phase(ApplyState *state, const char *sql, const BulkSyncRowSet *set, Bit
 	const BulkSyncPlan *plan = state->plan;
 	QueryEnvironment *env = bulk_sync_row_environment(state->rows_name, set->desc, set->store,
 													  plan->row_at_a_time ? 1 : set->rows);
+	BulkSyncStatement *statement;
 
-	return bulk_sync_prepare(sql, NULL, 0, env, plan->target, assigned,
-							 plan->single_table && !plan->address_by_key);
+	statement = bulk_sync_prepare(sql, NULL, 0, env, plan->target, assigned,
+								  plan->single_table && !plan->address_by_key);
+	/* A view is written by what its rules put in its place, a table is not */
+	if (plan->target->rd_rel->relkind != RELKIND_VIEW)
+		statement->counted_relid = RelationGetRelid(plan->target);
+	return statement;
 }
 
 static uint64
@@ -115,6 +120,49 @@ find_present_version(Oid tableoid, ItemPointer tid)
 	return true;
 }
 
+typedef struct MovedContext
+{
+	bool		found;
+	Oid			tableoid;
+	ItemPointerData tid;
+} MovedContext;
+
+static void
+receive_moved(TupleTableSlot *slot, void *arg)
+{
+	MovedContext *context = (MovedContext *) arg;
+
+	if (!TransactionIdIsCurrentTransactionId(DatumGetTransactionId(slot->tts_values[2])))
+		return;
+	context->found = true;
+	context->tableoid = DatumGetObjectId(slot->tts_values[0]);
+	context->tid = *(ItemPointer) DatumGetPointer(slot->tts_values[1]);
+}
+
+/*
+ * Finds a row that a trigger of this call moved to another partition: no
+ * chain of versions leads there, but it has its key and was written by us.
+ */
+static bool
+find_moved_row(ApplyState *state, const BulkSyncRowSet *set, Datum *values, bool *isnull,
+			   MovedContext *context)
+{
+	Tuplestorestate *store = tuplestore_begin_heap(false, false, 64);
+	QueryEnvironment *env = bulk_sync_row_environment(state->rows_name, set->desc, store, 1);
+	BulkSyncStatement *statement;
+
+	tuplestore_set_eflags(store, EXEC_FLAG_REWIND);
+	tuplestore_putvalues(store, set->desc, values, isnull);
+	statement = bulk_sync_prepare(bulk_sync_deparse_find_moved(state->plan), NULL, 0, env,
+								  state->plan->target, NULL, false);
+	context->found = false;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	bulk_sync_run(statement, NULL, false, receive_moved, context);
+	PopActiveSnapshot();
+	tuplestore_end(store);
+	return context->found;
+}
+
 /* Runs a statement for a single difference row */
 static uint64
 run_for_row(ApplyState *state, BulkSyncStatement *statement, const BulkSyncRowSet *set,
@@ -131,6 +179,33 @@ run_for_row(ApplyState *state, BulkSyncStatement *statement, const BulkSyncRowSe
 	processed = run_phase(state, statement, returning);
 	tuplestore_end(store);
 	return processed;
+}
+
+/*
+ * A row that was not written: if it has another version or another place by
+ * now, it is written there; if not, something suppressed it, or it is gone.
+ */
+static uint64
+run_for_changed_row(ApplyState *state, BulkSyncStatement *statement, const BulkSyncRowSet *set,
+					TupleTableSlot *slot, bool returning)
+{
+	Datum	   *values = slot->tts_values;
+	Oid			tableoid = DatumGetObjectId(values[BULK_SYNC_DIFF_TABLEOID - 1]);
+	ItemPointerData tid = *(ItemPointer) DatumGetPointer(values[BULK_SYNC_DIFF_CTID - 1]);
+	MovedContext moved;
+
+	CommandCounterIncrement();
+	if (find_present_version(tableoid, &tid))
+		values[BULK_SYNC_DIFF_CTID - 1] = PointerGetDatum(&tid);
+	else if (state->plan->move_chased &&
+			 find_moved_row(state, set, values, slot->tts_isnull, &moved))
+	{
+		values[BULK_SYNC_DIFF_TABLEOID - 1] = ObjectIdGetDatum(moved.tableoid);
+		values[BULK_SYNC_DIFF_CTID - 1] = PointerGetDatum(&moved.tid);
+	}
+	else
+		return 0;
+	return run_for_row(state, statement, set, values, slot->tts_isnull, returning);
 }
 
 /*
@@ -155,21 +230,13 @@ run_row_by_row(ApplyState *state, BulkSyncStatement *statement, const BulkSyncRo
 	{
 		MemoryContext oldcontext = MemoryContextSwitchTo(row_context);
 		uint64		written;
-		Oid			tableoid;
-		ItemPointerData tid;
 
 		CHECK_FOR_INTERRUPTS();
 		slot_getallattrs(slot);
-		tableoid = DatumGetObjectId(slot->tts_values[BULK_SYNC_DIFF_TABLEOID - 1]);
-		tid = *(ItemPointer) DatumGetPointer(slot->tts_values[BULK_SYNC_DIFF_CTID - 1]);
 		written = run_for_row(state, statement, set, slot->tts_values, slot->tts_isnull,
 							  returning);
-		if (written == 0 && find_present_version(tableoid, &tid))
-		{
-			slot->tts_values[BULK_SYNC_DIFF_CTID - 1] = PointerGetDatum(&tid);
-			written = run_for_row(state, statement, set, slot->tts_values, slot->tts_isnull,
-								  returning);
-		}
+		if (written == 0)
+			written = run_for_changed_row(state, statement, set, slot, returning);
 		processed += written;
 		MemoryContextSwitchTo(oldcontext);
 		MemoryContextReset(row_context);
@@ -218,25 +285,21 @@ apply_deletes(ApplyState *state)
 	}
 }
 
-static void
-apply_updates(ApplyState *state)
+/* Runs the updates, or a part of them; returns the number of rows written */
+static uint64
+run_updates(ApplyState *state, BulkSyncUpdatePart part, bool returning)
 {
 	const BulkSyncPlan *plan = state->plan;
 	const BulkSyncRowSet *set = &state->difference->updates;
-	bool		mixed = set->marks > 0 && set->marks < set->rows;
-	bool		returning = (plan->check_update_scope || mixed) && !plan->has_rules;
 	uint64		processed = 0;
-	uint64		marks;
 
-	state->check_scope = plan->check_update_scope;
-	state->is_update = true;
 	for (int null_keys = 0; null_keys <= (set->nulls_in_key ? 1 : 0); null_keys++)
 	{
 		BulkSyncStatement *statement;
 
 		statement = prepare_phase(state,
-								  bulk_sync_deparse_update(plan, state->difference, null_keys,
-														   returning),
+								  bulk_sync_deparse_update(plan, state->difference, part,
+														   null_keys, returning),
 								  set, NULL);
 		state->update_stmt = main_statement(statement);
 		if (plan->row_at_a_time)
@@ -244,11 +307,42 @@ apply_updates(ApplyState *state)
 		else
 			processed += run_phase(state, statement, returning);
 	}
+	return processed;
+}
 
-	if (returning)
-		marks = state->returned_marks;
+static void
+apply_updates(ApplyState *state)
+{
+	const BulkSyncPlan *plan = state->plan;
+	BulkSyncRowSet *set = &state->difference->updates;
+	bool		mixed = set->marks > 0 && set->marks < set->rows;
+	bool		returning = plan->check_update_scope || (mixed && !plan->instead_of_update);
+	uint64		processed;
+	uint64		marks;
+
+	/* Rules on DELETE may have changed rows that are planned here */
+	if (plan->has_rules && !plan->row_at_a_time && !plan->address_by_key &&
+		state->difference->deletes.rows > 0)
+	{
+		CommandCounterIncrement();
+		bulk_sync_difference_readdress(state->difference, set, find_present_version);
+	}
+
+	state->check_scope = plan->check_update_scope;
+	state->is_update = true;
+	if (mixed && plan->instead_of_update)
+	{
+		marks = run_updates(state, BULK_SYNC_UPDATE_MARKS, false);
+		processed = marks + run_updates(state, BULK_SYNC_UPDATE_CHANGES, false);
+	}
 	else
-		marks = Min((uint64) set->marks, processed);
+	{
+		processed = run_updates(state, BULK_SYNC_UPDATE_ALL, returning);
+		if (returning)
+			marks = state->returned_marks;
+		else
+			marks = set->marks > 0 ? processed : 0;
+	}
 	state->counts->deleted += marks;
 	state->counts->updated += processed - marks;
 }
@@ -310,23 +404,39 @@ key_was_inserted(ApplyState *state)
 /*
  * A unique violation while rows are inserted: if another transaction inserted
  * the key since the rows were matched, a retry will find it and update it.
- * Called with the error cleared away; returns if it was an ordinary violation.
- * The transaction is going to be aborted in any case: the subtransaction only
- * gives the question a clean ground.
+ * Called with the error cleared away; returns if it was an ordinary violation,
+ * or if the question cannot be answered any more.  The transaction is going to
+ * be aborted in any case: the subtransaction only gives the question a clean
+ * ground.
  */
 static void
 check_concurrent_insert(ApplyState *state)
 {
 	MemoryContext oldcontext = CurrentMemoryContext;
 	ResourceOwner oldowner = CurrentResourceOwner;
-	bool		found;
+	volatile bool found = false;
+	ErrorData  *volatile error = NULL;
 
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(oldcontext);
-	found = key_was_inserted(state);
+	PG_TRY();
+	{
+		found = key_was_inserted(state);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(oldcontext);
+		error = CopyErrorData();
+		FlushErrorState();
+	}
+	PG_END_TRY();
 	RollbackAndReleaseCurrentSubTransaction();
 	MemoryContextSwitchTo(oldcontext);
 	CurrentResourceOwner = oldowner;
+
+	/* A cancel must not get lost behind the violation */
+	if (error != NULL && ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
+		ReThrowError(error);
 	if (found)
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
@@ -363,7 +473,7 @@ apply_inserts(ApplyState *state)
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
 		if (error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION && plan->matching &&
-			!plan->options->ignore_conflicts)
+			!plan->options->ignore_conflicts && !plan->has_foreign)
 		{
 			FlushErrorState();
 			check_concurrent_insert(state);
@@ -463,6 +573,11 @@ bulk_sync_apply(const BulkSyncPlan *plan, BulkSyncDifference *difference, BulkSy
 	if (difference->inserts.rows > 0)
 		apply_inserts(&state);
 	fire_after_triggers(&state);
+
+	/* A rule of a view may have written more rows than it was asked to */
+	counts->inserted = Min(counts->inserted, difference->planned_inserts);
+	counts->updated = Min(counts->updated, difference->planned_updates);
+	counts->deleted = Min(counts->deleted, difference->planned_deletes);
 
 	/* Planned, but suppressed by a trigger, a rule, a policy or a conflict */
 	counts->skipped += difference->planned_inserts - counts->inserted;

@@ -93,6 +93,7 @@ make_difference(const BulkSyncPlan *plan)
 			source = bulk_sync_open_staged(plan);
 		difference = bulk_sync_match(plan, source);
 		check_transaction_snapshot(plan, difference);
+		bulk_sync_apply_policies(plan, difference);
 		bulk_sync_check_difference(difference);
 		PopActiveSnapshot();
 

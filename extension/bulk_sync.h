@@ -119,6 +119,7 @@ typedef struct BulkSyncStatement
 	const char *sql;
 	QueryEnvironment *env;
 	List	   *stmts;			/* of PlannedStmt: more than one, or none, by rules */
+	Oid			counted_relid;	/* rows written elsewhere do not count; 0: all do */
 } BulkSyncStatement;
 
 typedef void (*BulkSyncRowCallback) (TupleTableSlot *slot, void *arg);
@@ -250,15 +251,20 @@ typedef struct BulkSyncPlan
 	AttrNumber	soft_attno;		/* 0: none */
 	int			soft_read_index;
 	bool		soft_is_bool;	/* else a timestamp */
-	Oid			soft_type;
+	Oid			soft_type;		/* below any domain: assigning checks that */
 	Datum		soft_mark;		/* the value that marks a row */
 
 	/* How the target can be written */
 	bool		address_by_key; /* rows have no tableoid and ctid to go by */
+	bool		has_foreign;	/* some rows are on another server */
+	bool		row_security;	/* policies decide what may be written */
 	bool		lock_rows;		/* planned rows are locked before any write */
 	bool		row_at_a_time;	/* BEFORE triggers may change planned rows */
 	bool		single_table;	/* neither partitions nor children */
-	bool		has_rules;		/* rules rewrite what is done to the target */
+	bool		has_rules;		/* rules add to what is done to the target ... */
+	bool		instead_of_insert;	/* ... or take its place: then there is */
+	bool		instead_of_update;	/* nothing that RETURNING could give */
+	bool		move_chased;	/* a trigger may move a planned row elsewhere */
 	bool		check_insert_scope; /* only the written row decides */
 	bool		check_update_scope;
 	bool		has_identity;
@@ -420,6 +426,14 @@ typedef struct BulkSyncDifference
 	BulkSyncGroups *groups;
 } BulkSyncDifference;
 
+/* Which rows of the update set a statement is about */
+typedef enum BulkSyncUpdatePart
+{
+	BULK_SYNC_UPDATE_ALL,
+	BULK_SYNC_UPDATE_MARKS,		/* soft deletes alone */
+	BULK_SYNC_UPDATE_CHANGES	/* all but those */
+} BulkSyncUpdatePart;
+
 typedef struct BulkSyncCounts
 {
 	int64		staged_rows;
@@ -448,18 +462,38 @@ extern Relation bulk_sync_open_target(Oid relid, const char *argument);
 
 /* in columns.c */
 extern void bulk_sync_plan_columns(BulkSyncPlan *plan);
-extern AttrNumber bulk_sync_column_attno(Relation rel, const char *name);
-extern void bulk_sync_init_equality(BulkSyncEquality *equality, Oid type, Oid collation,
-									const char *column);
-
-extern Oid	bulk_sync_scope_element_type(const BulkSyncEquality *equality);
+extern int	bulk_sync_require_staged_column(BulkSyncPlan *plan, AttrNumber staged_attno,
+											bool paired);
 extern bool bulk_sync_column_may_keep(const BulkSyncColumn *column);
 extern bool bulk_sync_column_is_set(const BulkSyncColumn *column, bool key_image_differs);
+
+/* in plan_rows.c */
+extern void bulk_sync_plan_soft_delete(BulkSyncPlan *plan);
+extern void bulk_sync_plan_scope_values(BulkSyncPlan *plan);
+extern void bulk_sync_plan_scope_columns(BulkSyncPlan *plan);
+extern void bulk_sync_plan_update_where(BulkSyncPlan *plan);
+extern void bulk_sync_plan_order_column(BulkSyncPlan *plan);
+extern void bulk_sync_plan_columns_read(BulkSyncPlan *plan);
+
+/* in names.c */
+extern AttrNumber bulk_sync_find_attribute(Relation rel, const char *name);
+extern const char *bulk_sync_nearest_column(Relation rel, const char *name);
+extern AttrNumber bulk_sync_column_attno(Relation rel, const char *name);
+extern bool bulk_sync_list_has_name(const List *names, const char *name);
+
+/* in types.c */
+extern void bulk_sync_init_equality(BulkSyncEquality *equality, Oid type, Oid collation,
+									const char *column);
+extern Oid	bulk_sync_scope_element_type(const BulkSyncEquality *equality);
+extern bool bulk_sync_image_may_differ(Oid type, Oid collation);
+extern void bulk_sync_find_conversion(const BulkSyncPlan *plan, BulkSyncColumn *column);
+extern bool bulk_sync_null_is_assigned(Relation target, Form_pg_attribute attr);
 
 /* in condition.c */
 extern BulkSyncCondition *bulk_sync_parse_condition(const char *argument, const char *text,
 													Relation target, TupleDesc staged_desc,
 													bool allow_volatile, List **conjuncts);
+extern void bulk_sync_prepare_conditions(BulkSyncPlan *plan);
 extern bool bulk_sync_condition_true(const BulkSyncPlan *plan, BulkSyncCondition *condition,
 									 const Datum *target_values, const bool *target_isnull,
 									 const Datum *staged_values, const bool *staged_isnull);
@@ -522,7 +556,13 @@ extern void bulk_sync_difference_update(BulkSyncDifference *difference,
 extern void bulk_sync_difference_insert(BulkSyncDifference *difference,
 										const BulkSyncStagedRow *wanted);
 extern void bulk_sync_difference_sort(BulkSyncDifference *difference);
+extern Tuplestorestate *bulk_sync_begin_row_store(void);
+extern void bulk_sync_difference_readdress(BulkSyncDifference *difference, BulkSyncRowSet *set,
+										   bool (*present) (Oid tableoid, ItemPointer tid));
 extern void bulk_sync_difference_free(BulkSyncDifference *difference);
+
+/* in policies.c */
+extern void bulk_sync_apply_policies(const BulkSyncPlan *plan, BulkSyncDifference *difference);
 
 /* in guards.c */
 extern void bulk_sync_check_expected_rows(const BulkSyncPlan *plan, int64 staged_rows);
@@ -562,10 +602,13 @@ extern const char *bulk_sync_deparse_read(const BulkSyncPlan *plan, const bool *
 extern const char *bulk_sync_deparse_delete(const BulkSyncPlan *plan, bool null_keys);
 extern const char *bulk_sync_deparse_update(const BulkSyncPlan *plan,
 											const BulkSyncDifference *difference,
-											bool null_keys, bool returning);
+											BulkSyncUpdatePart part, bool null_keys,
+											bool returning);
+extern const char *bulk_sync_deparse_find_moved(const BulkSyncPlan *plan);
 extern const char *bulk_sync_deparse_insert(const BulkSyncPlan *plan,
 											const BulkSyncDifference *difference,
 											bool returning);
+extern const char *bulk_sync_deparse_writable(const BulkSyncPlan *plan, TupleDesc desc);
 extern const char *bulk_sync_deparse_conflict(const BulkSyncPlan *plan);
 extern const char *bulk_sync_deparse_lock(const BulkSyncPlan *plan, bool null_keys);
 extern const char *bulk_sync_deparse_stage(Relation target, List *columns, const char *name,
@@ -579,7 +622,10 @@ extern BulkSyncStatement *bulk_sync_prepare(const char *sql, const Oid *param_ty
 extern BulkSyncStatement *bulk_sync_prepare_read(const char *sql, const Oid *param_types,
 												 int nparams, Relation target,
 												 ParamListInfo params);
+extern void bulk_sync_check_statement(BulkSyncStatement *statement);
 extern BulkSyncStatement *bulk_sync_prepare_query(Query *query, const char *sql);
+extern BulkSyncStatement *bulk_sync_prepare_writable(const char *sql, QueryEnvironment *env,
+													 Relation target, CmdType command);
 extern uint64 bulk_sync_run(BulkSyncStatement *statement, ParamListInfo params,
 							bool skip_triggers, BulkSyncRowCallback callback, void *arg);
 extern QueryEnvironment *bulk_sync_row_environment(const char *name, TupleDesc desc,

@@ -296,6 +296,7 @@ prepare_condition(BulkSyncCondition *condition, MemoryContext context)
 		query->targetList = list_make1(makeTargetEntry((Expr *) copyObject(condition->expr), 1,
 													   pstrdup("condition"), false));
 		condition->statement = bulk_sync_prepare_query(query, condition->argument);
+		bulk_sync_check_statement(condition->statement);
 	}
 	else
 	{
@@ -303,6 +304,23 @@ prepare_condition(BulkSyncCondition *condition, MemoryContext context)
 												  condition->params);
 	}
 	MemoryContextSwitchTo(oldcontext);
+}
+
+/*
+ * Prepares all conditions of a plan.  Functions that the caller may not
+ * execute are found out here, whatever the rows.
+ */
+void
+bulk_sync_prepare_conditions(BulkSyncPlan *plan)
+{
+	ListCell   *lc;
+
+	if (plan->scope != NULL)
+		prepare_condition(plan->scope, plan->context);
+	foreach(lc, plan->scope_conjuncts)
+		prepare_condition((BulkSyncCondition *) lfirst(lc), plan->context);
+	if (plan->update_where != NULL)
+		prepare_condition(plan->update_where, plan->context);
 }
 
 static void
@@ -340,9 +358,6 @@ bulk_sync_condition_true(const BulkSyncPlan *plan, BulkSyncCondition *condition,
 {
 	MemoryContext oldcontext;
 	bool		result;
-
-	if (condition->params == NULL)
-		prepare_condition(condition, plan->context);
 
 	ResetExprContext(condition->econtext);
 	oldcontext = MemoryContextSwitchTo(condition->econtext->ecxt_per_tuple_memory);

@@ -225,6 +225,25 @@ bulk_sync_deparse_read(const BulkSyncPlan *plan, const bool *scope_nulls,
 	return buf.data;
 }
 
+/* The row has the key that was read of it; NULL equals NULL if null_safe */
+static void
+append_old_key(StringInfo buf, const BulkSyncPlan *plan, bool null_safe)
+{
+	for (int i = 0; i < plan->nkeys; i++)
+	{
+		char	   *column = target_column_sql(plan, plan->columns[i].target_attno);
+		char	   *old = diff_sql(plan, BULK_SYNC_DIFF_OLD_KEY(plan, i));
+
+		if (i > 0)
+			appendStringInfoString(buf, " AND ");
+		if (null_safe)
+			appendStringInfo(buf, "(%s IS NULL AND %s IS NULL OR ", column, old);
+		append_equality(buf, &plan->key[i], column, old, plan->key[i].type);
+		if (null_safe)
+			appendStringInfoChar(buf, ')');
+	}
+}
+
 /*
  * Which row of the target a difference row is about.  A row without an
  * address is found by its key, within the scope, and only as long as all that
@@ -252,19 +271,7 @@ append_row_address(StringInfo buf, const BulkSyncPlan *plan, bool null_keys)
 							 diff_sql(plan, BULK_SYNC_DIFF_OLD_KEY(plan, i)));
 		appendStringInfoString(buf, ") AND ");
 	}
-	for (int i = 0; i < plan->nkeys; i++)
-	{
-		char	   *column = target_column_sql(plan, plan->columns[i].target_attno);
-		char	   *old = diff_sql(plan, BULK_SYNC_DIFF_OLD_KEY(plan, i));
-
-		if (i > 0)
-			appendStringInfoString(buf, " AND ");
-		if (null_keys)
-			appendStringInfo(buf, "(%s IS NULL AND %s IS NULL OR ", column, old);
-		append_equality(buf, &plan->key[i], column, old, plan->key[i].type);
-		if (null_keys)
-			appendStringInfoChar(buf, ')');
-	}
+	append_old_key(buf, plan, null_keys);
 	appendStringInfoString(buf, " AND ROW(");
 	for (int i = 0; i < plan->nread; i++)
 		appendStringInfo(buf, "%s%s", i == 0 ? "" : ", ",
@@ -323,7 +330,7 @@ append_assignment(StringInfo buf, const BulkSyncPlan *plan, int index, bool mark
  */
 const char *
 bulk_sync_deparse_update(const BulkSyncPlan *plan, const BulkSyncDifference *difference,
-						 bool null_keys, bool returning)
+						 BulkSyncUpdatePart part, bool null_keys, bool returning)
 {
 	const BulkSyncRowSet *updates = &difference->updates;
 	StringInfoData buf;
@@ -353,6 +360,9 @@ bulk_sync_deparse_update(const BulkSyncPlan *plan, const BulkSyncDifference *dif
 	append_diff_relation(&buf, plan);
 	appendStringInfoString(&buf, " WHERE ");
 	append_row_address(&buf, plan, null_keys);
+	if (part != BULK_SYNC_UPDATE_ALL)
+		appendStringInfo(&buf, " AND %s%s", part == BULK_SYNC_UPDATE_MARKS ? "" : "NOT ",
+						 diff_sql(plan, BULK_SYNC_DIFF_MARK));
 	if (returning)
 		append_returning(&buf, plan, diff_sql(plan, BULK_SYNC_DIFF_MARK));
 	return buf.data;
@@ -426,6 +436,23 @@ bulk_sync_deparse_insert(const BulkSyncPlan *plan, const BulkSyncDifference *dif
 	return buf.data;
 }
 
+/* The planned rows that are there to be written */
+const char *
+bulk_sync_deparse_writable(const BulkSyncPlan *plan, TupleDesc desc)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfoString(&buf, "SELECT");
+	for (int i = 1; i <= desc->natts; i++)
+		appendStringInfo(&buf, "%s %s", i == 1 ? "" : ",", diff_sql(plan, i));
+	appendStringInfo(&buf, " FROM %s AS " BULK_SYNC_TARGET_ALIAS ", ", plan->target_sql);
+	append_diff_relation(&buf, plan);
+	appendStringInfoString(&buf, " WHERE ");
+	append_row_address(&buf, plan, false);
+	return buf.data;
+}
+
 /*
  * Rows in scope (but for scope_columns) with the key of a row that was to be
  * inserted: the transaction that wrote them, and the columns that are read.
@@ -465,6 +492,25 @@ bulk_sync_deparse_conflict(const BulkSyncPlan *plan)
 			append_equality(&buf, &scope->equality, column, psprintf("$%d", i + 1),
 							scope->equality.type);
 	}
+	return buf.data;
+}
+
+/*
+ * Rows with the key of a target row that is no longer where it was: their
+ * addresses, and the transaction that wrote them.
+ */
+const char *
+bulk_sync_deparse_find_moved(const BulkSyncPlan *plan)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "SELECT " BULK_SYNC_TARGET_ALIAS ".tableoid, " BULK_SYNC_TARGET_ALIAS
+					 ".ctid, " BULK_SYNC_TARGET_ALIAS ".xmin FROM %s AS " BULK_SYNC_TARGET_ALIAS
+					 ", ", plan->target_sql);
+	append_diff_relation(&buf, plan);
+	appendStringInfoString(&buf, " WHERE ");
+	append_old_key(&buf, plan, true);
 	return buf.data;
 }
 

@@ -37,7 +37,7 @@ init_entry(const BulkSyncPlan *plan, TupleDesc desc, AttrNumber attno, Oid type,
 static TupleDesc
 difference_desc(const BulkSyncPlan *plan)
 {
-	int			nkeys = plan->address_by_key ? plan->nkeys : 0;
+	int			nkeys = plan->address_by_key || plan->move_chased ? plan->nkeys : 0;
 	TupleDesc	desc = CreateTemplateTupleDesc(BULK_SYNC_DIFF_FIXED + plan->ncolumns + nkeys);
 	Oid			soft_type = OidIsValid(plan->soft_type) ? plan->soft_type : BOOLOID;
 
@@ -58,8 +58,9 @@ difference_desc(const BulkSyncPlan *plan)
 	return desc;
 }
 
-static Tuplestorestate *
-begin_store(void)
+/* A store for difference rows, in the current memory context */
+Tuplestorestate *
+bulk_sync_begin_row_store(void)
 {
 	Tuplestorestate *store;
 
@@ -72,7 +73,7 @@ static void
 init_set(BulkSyncRowSet *set, TupleDesc desc)
 {
 	set->desc = desc;
-	set->store = begin_store();
+	set->store = bulk_sync_begin_row_store();
 	set->ordered = true;
 }
 
@@ -130,6 +131,22 @@ add_row(BulkSyncDifference *difference, BulkSyncRowSet *set)
 	MemoryContextSwitchTo(oldcontext);
 }
 
+static void
+set_old_key(BulkSyncDifference *difference, BulkSyncRowSet *set, const BulkSyncTargetRow *row)
+{
+	const BulkSyncPlan *plan = difference->plan;
+
+	for (int i = 0; i < plan->nkeys; i++)
+	{
+		int			index = plan->columns[i].read_index;
+
+		if (!row->isnull[index])
+			set_value(difference, BULK_SYNC_DIFF_OLD_KEY(plan, i), row->values[index]);
+		else if (plan->address_by_key)
+			set->nulls_in_key = true;
+	}
+}
+
 /* Which row of the target this is */
 static void
 set_address(BulkSyncDifference *difference, BulkSyncRowSet *set, const BulkSyncTargetRow *row)
@@ -149,6 +166,8 @@ set_address(BulkSyncDifference *difference, BulkSyncRowSet *set, const BulkSyncT
 		set->last_tid = row->tid;
 		set_value(difference, BULK_SYNC_DIFF_TABLEOID, ObjectIdGetDatum(row->tableoid));
 		set_value(difference, BULK_SYNC_DIFF_CTID, PointerGetDatum(&row->tid));
+		if (plan->move_chased)
+			set_old_key(difference, set, row);
 		return;
 	}
 
@@ -156,15 +175,7 @@ set_address(BulkSyncDifference *difference, BulkSyncRowSet *set, const BulkSyncT
 	tuple = heap_form_tuple(difference->old_desc, row->values, row->isnull);
 	set_value(difference, BULK_SYNC_DIFF_OLD, HeapTupleGetDatum(tuple));
 	MemoryContextSwitchTo(oldcontext);
-	for (int i = 0; i < plan->nkeys; i++)
-	{
-		int			index = plan->columns[i].read_index;
-
-		if (row->isnull[index])
-			set->nulls_in_key = true;
-		else
-			set_value(difference, BULK_SYNC_DIFF_OLD_KEY(plan, i), row->values[index]);
-	}
+	set_old_key(difference, set, row);
 }
 
 static void
@@ -313,7 +324,7 @@ sort_set(BulkSyncDifference *difference, BulkSyncRowSet *set)
 	tuplestore_end(set->store);
 
 	tuplesort_performsort(sort);
-	sorted = begin_store();
+	sorted = bulk_sync_begin_row_store();
 	while (tuplesort_gettupleslot(sort, true, false, slot, NULL))
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -333,6 +344,37 @@ bulk_sync_difference_sort(BulkSyncDifference *difference)
 
 	sort_set(difference, &difference->deletes);
 	sort_set(difference, &difference->updates);
+	MemoryContextSwitchTo(oldcontext);
+}
+
+/*
+ * Gives rows the addresses that they have by now, where "present" knows of
+ * another one.
+ */
+void
+bulk_sync_difference_readdress(BulkSyncDifference *difference, BulkSyncRowSet *set,
+							   bool (*present) (Oid tableoid, ItemPointer tid))
+{
+	MemoryContext oldcontext = MemoryContextSwitchTo(difference->context);
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(set->desc, &TTSOpsMinimalTuple);
+	Tuplestorestate *store = bulk_sync_begin_row_store();
+
+	tuplestore_select_read_pointer(set->store, 0);
+	tuplestore_rescan(set->store);
+	while (tuplestore_gettupleslot(set->store, true, false, slot))
+	{
+		ItemPointerData tid;
+
+		CHECK_FOR_INTERRUPTS();
+		slot_getallattrs(slot);
+		tid = *(ItemPointer) DatumGetPointer(slot->tts_values[BULK_SYNC_DIFF_CTID - 1]);
+		if (present(DatumGetObjectId(slot->tts_values[BULK_SYNC_DIFF_TABLEOID - 1]), &tid))
+			slot->tts_values[BULK_SYNC_DIFF_CTID - 1] = PointerGetDatum(&tid);
+		tuplestore_putvalues(store, set->desc, slot->tts_values, slot->tts_isnull);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	tuplestore_end(set->store);
+	set->store = store;
 	MemoryContextSwitchTo(oldcontext);
 }
 

@@ -52,7 +52,7 @@ check_duplicates(const BulkSyncDifference *difference)
 	for (int i = 0; i < shown; i++)
 		appendStringInfo(&keys, "%s%s", i == 0 ? "" : ", ", difference->duplicate_keys[i]);
 	if (shown < difference->nduplicate_keys)
-		appendStringInfoString(&keys, ", ...");
+		appendStringInfo(&keys, " and %d more", difference->nduplicate_keys - shown);
 	ereport(ERROR,
 			(errcode(ERRCODE_CARDINALITY_VIOLATION),
 			 errmsg_plural("%d key occurs more than once in \"%s\"",
@@ -115,16 +115,16 @@ check_deletes(const BulkSyncDifference *difference)
 
 	initStringInfo(&limits);
 	if (has_number)
-		appendStringInfo(&limits, "max_deletes is %lld", (long long) options->max_deletes);
+		appendStringInfo(&limits, "max_deletes => %lld", (long long) options->max_deletes);
 	if (has_fraction)
-		appendStringInfo(&limits, "%smax_delete_fraction is %s", has_number ? ", " : "",
+		appendStringInfo(&limits, "%smax_delete_fraction => %s", has_number ? ", " : "",
 						 float8out_internal(options->max_delete_fraction));
 	ereport(ERROR,
 			(errcode(ERRCODE_BULK_SYNC_DELETE_LIMIT),
 			 errmsg("%lld of the %lld rows in scope of \"%s\" would be deleted",
 					(long long) deletes, (long long) rows,
 					RelationGetRelationName(difference->plan->target)),
-			 errdetail("The limit is exceeded: %s.", limits.data),
+			 errdetail("The limits are: %s.", limits.data),
 			 errhint("Check that the feed is complete, or raise the limit.")));
 }
 

@@ -135,7 +135,20 @@ get_string(const CallArguments *args, const char *name)
 	if (!get_argument(args, name, &value))
 		return NULL;
 	string = TextDatumGetCString(value);
-	if (string[strspn(string, " \t\r\n\f\v")] == '\0')
+	if (string[0] == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must not be empty", name)));
+	return string;
+}
+
+/* The same for SQL, where blanks are nothing either */
+static char *
+get_condition(const CallArguments *args, const char *name)
+{
+	char	   *string = get_string(args, name);
+
+	if (string != NULL && string[strspn(string, " \t\r\n\f\v")] == '\0')
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"%s\" must not be empty", name)));
@@ -392,7 +405,7 @@ bulk_sync_read_options(FunctionCallInfo fcinfo)
 		options->dry_run = DatumGetBool(get_required_argument(&args, "dry_run"));
 
 	options->key_columns = get_column_list(&args, "key_columns", true, &options->key_given);
-	options->scope = get_string(&args, "scope");
+	options->scope = get_condition(&args, "scope");
 	options->scope_values = read_scope_values(&args);
 	options->scope_columns = get_column_list(&args, "scope_columns", false, &given);
 	read_actions(&args, options);
@@ -400,7 +413,7 @@ bulk_sync_read_options(FunctionCallInfo fcinfo)
 	for (int role = BULK_SYNC_ROLE_INSERT_ONLY; role < BULK_SYNC_NUM_ROLES; role++)
 		options->role_columns[role] =
 			get_column_list(&args, role_arguments[role], true, &given);
-	options->update_where = get_string(&args, "update_where");
+	options->update_where = get_condition(&args, "update_where");
 	options->soft_delete_column = get_string(&args, "soft_delete_column");
 	options->duplicates = read_duplicates(&args);
 	options->order_column = get_string(&args, "order_column");

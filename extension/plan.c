@@ -20,6 +20,8 @@
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_namespace.h"
 #include "commands/trigger.h"
+#include "rewrite/prs2lock.h"
+#include "rewrite/rewriteDefine.h"
 #include "foreign/fdwapi.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
@@ -31,6 +33,7 @@
 #include "utils/memutils.h"
 #include "utils/rls.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
 struct LockViewContext;
 static void lock_view(Oid relid, struct LockViewContext *context);
@@ -39,16 +42,22 @@ static void lock_view(Oid relid, struct LockViewContext *context);
  * Kinds of relation
  *-------------------------------------------------------------------------
  */
+static void
+undefined_relation_error(Oid relid, const char *argument)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_TABLE),
+			 errmsg("relation with OID %u does not exist", relid),
+			 errdetail("It was given as argument \"%s\".", argument)));
+}
+
 static Relation
 open_relation(Oid relid, const char *argument)
 {
 	Relation	rel = try_relation_open(relid, AccessShareLock);
 
 	if (rel == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation with OID %u does not exist", relid),
-				 errdetail("It was given as argument \"%s\".", argument)));
+		undefined_relation_error(relid, argument);
 	return rel;
 }
 
@@ -219,7 +228,10 @@ lock_view_walker(Node *node, void *arg)
 		if (rte->rtekind != RTE_RELATION || list_member_oid(context->views, rte->relid))
 			continue;
 		if (rte->relkind == RELKIND_RELATION || rte->relkind == RELKIND_PARTITIONED_TABLE)
+		{
+			LockRelationOid(rte->relid, context->mode);
 			(void) find_all_inheritors(rte->relid, context->mode, NULL);
+		}
 		else if (rte->relkind == RELKIND_VIEW)
 			lock_view(rte->relid, context);
 	}
@@ -253,6 +265,9 @@ lock_target(const BulkSyncOptions *options)
 	LockViewContext context = {options->lock_mode, NIL};
 
 	LockRelationOid(options->target, options->lock_mode);
+	/* It may have been dropped while we waited */
+	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(options->target)))
+		undefined_relation_error(options->target, "target");
 	if (get_rel_relkind(options->target) == RELKIND_VIEW)
 		lock_view(options->target, &context);
 	else
@@ -277,17 +292,32 @@ merge_trigger_flags(TriggerDesc *all, const TriggerDesc *triggers)
 	all->trig_delete_before_statement |= triggers->trig_delete_before_statement;
 }
 
+/* Does a rule take effect in this session? */
 static bool
-has_rewrite_rules(Relation rel)
+rule_is_enabled(const RewriteRule *rule)
 {
-	if (rel->rd_rel->relkind == RELKIND_VIEW || rel->rd_rules == NULL)
+	if (rule->event == CMD_SELECT || rule->enabled == RULE_DISABLED)
 		return false;
-	for (int i = 0; i < rel->rd_rules->numLocks; i++)
+	if (SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA)
+		return rule->enabled != RULE_FIRES_ON_ORIGIN;
+	return rule->enabled != RULE_FIRES_ON_REPLICA;
+}
+
+static void
+plan_rules(BulkSyncPlan *plan)
+{
+	RuleLock   *rules = plan->target->rd_rules;
+
+	for (int i = 0; rules != NULL && i < rules->numLocks; i++)
 	{
-		if (rel->rd_rules->rules[i]->event != CMD_SELECT)
-			return true;
+		if (!rule_is_enabled(rules->rules[i]))
+			continue;
+		plan->has_rules = true;
+		if (!rules->rules[i]->isInstead)
+			continue;
+		plan->instead_of_insert |= rules->rules[i]->event == CMD_INSERT;
+		plan->instead_of_update |= rules->rules[i]->event == CMD_UPDATE;
 	}
-	return false;
 }
 
 static bool
@@ -342,9 +372,12 @@ plan_scope_checks(BulkSyncPlan *plan, const TriggerDesc *triggers)
 		(plan->target->rd_rel->relkind == RELKIND_PARTITIONED_TABLE &&
 		 triggers->trig_insert_before_row);
 
-	/* What a rule made of the row cannot be asked for */
-	if (plan->has_rules)
-		plan->check_insert_scope = plan->check_update_scope = false;
+	/* What a trigger did to a row before its turn, this file cannot know */
+	plan->check_update_scope |= plan->row_at_a_time || plan->has_rules;
+
+	/* What a rule put in the place of a row cannot be asked for */
+	plan->check_insert_scope &= !plan->instead_of_insert;
+	plan->check_update_scope &= !plan->instead_of_update;
 }
 
 /* The lock that an UPDATE of these columns takes on a row */
@@ -376,6 +409,7 @@ can_lock_by_key(const BulkSyncPlan *plan)
 
 	return rel->rd_rel->relkind == RELKIND_VIEW && plan->options->update &&
 		(relation_is_updatable(RelationGetRelid(rel), NIL, false, NULL) & (1 << CMD_UPDATE)) != 0 &&
+		!plan->instead_of_update &&
 		!(rel->trigdesc != NULL && rel->trigdesc->trig_update_instead_row);
 }
 
@@ -389,8 +423,10 @@ plan_writing(BulkSyncPlan *plan)
 	ListCell   *lc;
 
 	memset(&triggers, 0, sizeof(triggers));
-	plan->has_rules = has_rewrite_rules(plan->target);
+	plan_rules(plan);
 	plan->address_by_key = (relkind == RELKIND_VIEW || relkind == RELKIND_FOREIGN_TABLE);
+	plan->row_security = check_enable_rls(RelationGetRelid(plan->target), InvalidOid, true) ==
+		RLS_ENABLED;
 	if (relkind == RELKIND_VIEW)
 	{
 		merge_trigger_flags(&triggers, plan->target->trigdesc);
@@ -408,7 +444,7 @@ plan_writing(BulkSyncPlan *plan)
 
 		merge_trigger_flags(&triggers, rel->trigdesc);
 		if (rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE)
-			plan->address_by_key = true;
+			plan->address_by_key = plan->has_foreign = true;
 		if (rel->rd_rel->relkind == RELKIND_RELATION)
 			check_not_other_temp(rel);
 		relation_close(rel, NoLock);
@@ -435,6 +471,7 @@ plan_writing(BulkSyncPlan *plan)
 		(triggers.trig_update_before_row || triggers.trig_update_before_statement ||
 		 triggers.trig_delete_before_row || triggers.trig_delete_before_statement ||
 		 (relkind == RELKIND_PARTITIONED_TABLE && triggers.trig_insert_before_row));
+	plan->move_chased = plan->row_at_a_time && relkind == RELKIND_PARTITIONED_TABLE;
 
 	plan_scope_checks(plan, &triggers);
 }
@@ -457,6 +494,7 @@ resolve(const BulkSyncOptions *options)
 	bulk_sync_plan_columns(plan);
 	plan_staged(plan);
 	bulk_sync_check_privileges(plan);
+	bulk_sync_prepare_conditions(plan);
 	return plan;
 }
 

@@ -18,6 +18,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
 #define STAGED_SUFFIX "_staged"
 
@@ -31,14 +32,14 @@ staged_table_name(Relation target, char *given)
 	if (given == NULL)
 	{
 		length = pg_mbcliplen(name, strlen(name), NAMEDATALEN - 1 - strlen(STAGED_SUFFIX));
-		return psprintf("%.*s" STAGED_SUFFIX, length, name);
+		given = psprintf("%.*s" STAGED_SUFFIX, length, name);
 	}
-	if (strchr(given, '.') != NULL)
+	else if (strchr(given, '.') != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_NAME),
 				 errmsg("invalid name for a staging table: \"%s\"", given),
 				 errhint("Give the name alone: a temporary table has no schema to choose.")));
-	if (strlen(given) >= NAMEDATALEN)
+	else if (strlen(given) >= NAMEDATALEN)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_NAME),
 				 errmsg("name for a staging table is too long: \"%s\"", given),
@@ -100,18 +101,29 @@ temporary_relation(const char *name)
 	return OidIsValid(namespace) ? get_relname_relid(name, namespace) : InvalidOid;
 }
 
+/* Is the name taken by a temporary type?  A table needs one of its name. */
+static bool
+is_temporary_type(const char *name)
+{
+	Oid			namespace = LookupExplicitNamespace("pg_temp", true);
+
+	return OidIsValid(namespace) &&
+		SearchSysCacheExists2(TYPENAMENSP, PointerGetDatum(name), ObjectIdGetDatum(namespace));
+}
+
 static void
 drop_previous(const char *name)
 {
 	Oid			relid = temporary_relation(name);
+	bool		is_table = OidIsValid(relid) && get_rel_relkind(relid) == RELKIND_RELATION;
 
-	if (!OidIsValid(relid))
-		return;
-	if (get_rel_relkind(relid) != RELKIND_RELATION)
+	if (!is_table && (OidIsValid(relid) || is_temporary_type(name)))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("temporary relation \"%s\" is not a table", name),
+				 errmsg("temporary object \"%s\" is not a table", name),
 				 errhint("Drop it, or choose another name for the staging table.")));
+	if (!is_table)
+		return;
 	run_command(bulk_sync_deparse_drop_stage(name));
 }
 

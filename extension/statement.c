@@ -23,7 +23,9 @@
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "parser/analyze.h"
+#include "parser/parsetree.h"
 #include "rewrite/rewriteHandler.h"
+#include "rewrite/rowsecurity.h"
 #include "tcop/tcopprot.h"
 #include "tcop/utility.h"
 #include "utils/guc.h"
@@ -220,6 +222,80 @@ bulk_sync_prepare_query(Query *query, const char *sql)
 	return statement;
 }
 
+/* Checks all privileges that a statement needs, without running it */
+void
+bulk_sync_check_statement(BulkSyncStatement *statement)
+{
+	QueryDesc  *query_desc;
+
+	query_desc = CreateQueryDesc(linitial_node(PlannedStmt, statement->stmts), statement->sql,
+								 InvalidSnapshot, InvalidSnapshot, None_Receiver, NULL,
+								 statement->env, 0);
+	ExecutorStart(query_desc, EXEC_FLAG_EXPLAIN_ONLY);
+	ExecutorEnd(query_desc);
+	FreeQueryDesc(query_desc);
+}
+
+/*
+ * Plans a query over planned rows that gives those which the policies let the
+ * caller update or delete.  The query joins nothing but addresses: there is
+ * no expression of the caller that a policy would have to come before.
+ */
+BulkSyncStatement *
+bulk_sync_prepare_writable(const char *sql, QueryEnvironment *env, Relation target,
+						   CmdType command)
+{
+	BulkSyncStatement *statement = palloc0(sizeof(BulkSyncStatement));
+	List	   *parsed = pg_parse_query(sql);
+	Query	   *query;
+	List	   *quals;
+	List	   *check_options;
+	bool		row_security;
+	bool		sublinks;
+
+	query = parse_analyze_fixedparams(linitial_node(RawStmt, parsed), sql, NULL, 0, env);
+	forgive_system_columns(query, RelationGetRelid(target));
+
+	/* The policies of a command are those of its result relation */
+	query->commandType = command;
+	query->resultRelation = 1;
+	get_row_security_policies(query, rt_fetch(1, query->rtable), 1, &quals, &check_options,
+							  &row_security, &sublinks);
+	query->commandType = CMD_SELECT;
+	query->resultRelation = 0;
+	query->jointree->quals = make_and_qual(query->jointree->quals,
+										   (Node *) make_ands_explicit(quals));
+	query->hasSubLinks |= sublinks;
+	query->hasRowSecurity |= row_security;
+
+	statement->sql = sql;
+	statement->env = env;
+	statement->stmts = list_make1(plan_query(linitial_node(Query, pg_rewrite_query(query)), sql,
+											 false));
+	return statement;
+}
+
+/* OID of the relation that a statement says it writes to */
+static Oid
+written_relation(const PlannedStmt *planned)
+{
+	ModifyTable *node = (ModifyTable *) planned->planTree;
+	Index		rti;
+
+	if (node == NULL || !IsA(node, ModifyTable))
+		return InvalidOid;
+	rti = node->rootRelation > 0 ? node->rootRelation : linitial_int(node->resultRelations);
+	return rt_fetch(rti, planned->rtable)->relid;
+}
+
+/* A rule may have put something else in the place of what we asked for */
+static bool
+statement_counts(const BulkSyncStatement *statement, const PlannedStmt *planned)
+{
+	return !OidIsValid(statement->counted_relid) ||
+		statement->counted_relid == written_relation(planned);
+}
+
 /*
  * Runs a statement under the active snapshot, each result row being given to
  * the callback.  Returns the number of rows that the statement (not a rule's
@@ -265,7 +341,7 @@ bulk_sync_run(BulkSyncStatement *statement, ParamListInfo params, bool skip_trig
 									 InvalidSnapshot, dest, params, statement->env, 0);
 		ExecutorStart(query_desc, skip_triggers ? EXEC_FLAG_SKIP_TRIGGERS : 0);
 		bulk_sync_executor_run(query_desc);
-		if (planned->canSetTag)
+		if (planned->canSetTag && statement_counts(statement, planned))
 			processed = query_desc->estate->es_processed;
 		ExecutorFinish(query_desc);
 		ExecutorEnd(query_desc);
