@@ -349,7 +349,7 @@ typedef struct BulkSyncMatch
 	bool	   *new_isnull;
 	bool	   *decided;
 	bool	   *generated;		/* by read index */
-	bool		key_image_differs;	/* of the pair */
+	bool	   *key_image_differs;	/* of the pair, by key column */
 } BulkSyncMatch;
 
 /*-------------------------------------------------------------------------
@@ -409,7 +409,7 @@ typedef struct BulkSyncDifference
 	int64		unchanged;
 	int64		skipped;
 	int64		rows_in_scope;	/* live ones, under soft delete */
-	bool		key_image_differs;	/* in some row: key columns are written */
+	bool	   *key_image_differs;	/* by key column: in some row, it is written */
 	bool		soft_written;	/* in some row: it is marked or revived */
 
 	/* Problems found on the way, raised in the contract's order */
@@ -465,7 +465,8 @@ extern void bulk_sync_plan_columns(BulkSyncPlan *plan);
 extern int	bulk_sync_require_staged_column(BulkSyncPlan *plan, AttrNumber staged_attno,
 											bool paired);
 extern bool bulk_sync_column_may_keep(const BulkSyncColumn *column);
-extern bool bulk_sync_column_is_set(const BulkSyncColumn *column, bool key_image_differs);
+extern bool bulk_sync_column_is_set(const BulkSyncPlan *plan, int index,
+									const BulkSyncDifference *difference);
 
 /* in plan_rows.c */
 extern void bulk_sync_plan_soft_delete(BulkSyncPlan *plan);

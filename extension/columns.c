@@ -24,13 +24,20 @@ bulk_sync_column_may_keep(const BulkSyncColumn *column)
 		column->role == BULK_SYNC_ROLE_FILL || column->role == BULK_SYNC_ROLE_KEEP;
 }
 
-/* Is the column set when a row is updated? */
+/*
+ * Is a column set when a row is updated?  A key column is, where its image
+ * differs in some row of the difference; without one, where it can differ.
+ */
 bool
-bulk_sync_column_is_set(const BulkSyncColumn *column, bool key_image_differs)
+bulk_sync_column_is_set(const BulkSyncPlan *plan, int index, const BulkSyncDifference *difference)
 {
+	const BulkSyncColumn *column = &plan->columns[index];
+
 	if (!column->synced || column->role == BULK_SYNC_ROLE_INSERT_ONLY)
 		return false;
-	return !column->key || (column->image_may_differ && key_image_differs);
+	if (!column->key)
+		return true;
+	return difference != NULL ? difference->key_image_differs[index] : column->image_may_differ;
 }
 
 static const char *

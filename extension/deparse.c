@@ -343,7 +343,7 @@ bulk_sync_deparse_update(const BulkSyncPlan *plan, const BulkSyncDifference *dif
 	{
 		for (int i = 0; i < plan->ncolumns; i++)
 		{
-			if (!bulk_sync_column_is_set(&plan->columns[i], difference->key_image_differs))
+			if (!bulk_sync_column_is_set(plan, i, difference))
 				continue;
 			appendStringInfoString(&buf, separator);
 			append_assignment(&buf, plan, i, marks);

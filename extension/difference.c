@@ -91,6 +91,7 @@ bulk_sync_difference_create(const BulkSyncPlan *plan)
 	difference->row_context = AllocSetContextCreate(context, "bulk_sync difference row",
 													ALLOCSET_DEFAULT_SIZES);
 	difference->desc = difference_desc(plan);
+	difference->key_image_differs = palloc0(Max(plan->nkeys, 1) * sizeof(bool));
 	difference->values = palloc0(difference->desc->natts * sizeof(Datum));
 	difference->isnull = palloc0(difference->desc->natts * sizeof(bool));
 	difference->old_desc = BlessTupleDesc(CreateTupleDescCopy(plan->read_desc));

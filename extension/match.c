@@ -190,7 +190,7 @@ check_planned_scope(BulkSyncMatch *match, const BulkSyncTargetRow *row,
 
 		if (column->read_index < 0)
 			continue;
-		if (row != NULL ? !(bulk_sync_column_is_set(column, true) && match->takes[i]) :
+		if (row != NULL ? !(bulk_sync_column_is_set(plan, i, NULL) && match->takes[i]) :
 			(!column->insertable || (column->assigned && wanted->isnull[i])))
 			continue;
 		match->new_values[column->read_index] = wanted->values[i];
@@ -256,7 +256,7 @@ pair_differs(BulkSyncMatch *match, const BulkSyncTargetRow *row, const BulkSyncS
 		{
 			differs = true;
 			if (column->key)
-				match->key_image_differs = true;
+				match->key_image_differs[i] = true;
 		}
 	}
 	return differs;
@@ -269,7 +269,7 @@ decide_pair(BulkSyncMatch *match, const BulkSyncTargetRow *row, const BulkSyncSt
 	const BulkSyncPlan *plan = match->plan;
 	BulkSyncDifference *difference = match->difference;
 
-	match->key_image_differs = false;
+	memset(match->key_image_differs, false, plan->nkeys * sizeof(bool));
 	if (!pair_differs(match, row, wanted) && !revive)
 	{
 		difference->unchanged++;
@@ -284,8 +284,8 @@ decide_pair(BulkSyncMatch *match, const BulkSyncTargetRow *row, const BulkSyncSt
 		return;
 	}
 	check_planned_scope(match, row, wanted, revive);
-	if (match->key_image_differs)
-		difference->key_image_differs = true;
+	for (int i = 0; i < plan->nkeys; i++)
+		difference->key_image_differs[i] |= match->key_image_differs[i];
 	bulk_sync_difference_update(difference, row, wanted, match->takes, revive);
 }
 
@@ -537,6 +537,7 @@ init_match(BulkSyncMatch *match, const BulkSyncPlan *plan)
 	match->groups = bulk_sync_groups_create(plan);
 	match->staged_slot = MakeSingleTupleTableSlot(plan->wanted_desc, &TTSOpsMinimalTuple);
 	match->marked_slot = MakeSingleTupleTableSlot(plan->read_desc, &TTSOpsMinimalTuple);
+	match->key_image_differs = palloc0(Max(plan->nkeys, 1) * sizeof(bool));
 	match->takes = palloc0(Max(plan->ncolumns, 1) * sizeof(bool));
 	match->new_values = palloc0(nread * sizeof(Datum));
 	match->new_isnull = palloc0(nread * sizeof(bool));

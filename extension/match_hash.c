@@ -22,6 +22,8 @@
 
 #define FIRST_CHUNK_SIZE	(8 * 1024)
 #define LARGEST_CHUNK_SIZE	(1024 * 1024)
+/* Batches of fewer entries than this are not worth their files */
+#define MIN_BATCH_ENTRIES	64
 #define FIRST_SLOTS			1024
 #define MAX_BATCHES			(1 << 16)
 
@@ -55,6 +57,7 @@ typedef struct HashMatcher
 	Chunk	   *first;			/* in the order of staging */
 	Chunk	   *last;
 	Size		next_chunk_size;
+	Size		max_chunk_size;
 	HashSlot   *slots;
 	uint64		nslots;			/* a power of two */
 	int64		nentries;
@@ -178,7 +181,7 @@ allocate_entry(HashMatcher *matcher, Size tuple_size)
 			matcher->last->next = chunk;
 		matcher->last = chunk;
 		matcher->used += CHUNK_HEADER + chunk_size;
-		matcher->next_chunk_size = Min(matcher->next_chunk_size * 2, LARGEST_CHUNK_SIZE);
+		matcher->next_chunk_size = Min(matcher->next_chunk_size * 2, matcher->max_chunk_size);
 	}
 	entry = (BulkSyncEntry *) (CHUNK_DATA(chunk) + chunk->used);
 	chunk->used += size;
@@ -404,7 +407,7 @@ double_batches(BulkSyncMatch *match)
 	matcher->nbatches = nbatches;
 
 	matcher->first = matcher->last = NULL;
-	matcher->next_chunk_size = LARGEST_CHUNK_SIZE / 8;
+	matcher->next_chunk_size = FIRST_CHUNK_SIZE;
 	matcher->nentries = 0;
 	matcher->used = matcher->nslots * sizeof(HashSlot);
 	while (old != NULL)
@@ -467,7 +470,8 @@ insert_entry(BulkSyncMatch *match, uint32 hash, int64 position, bool reported,
 
 	if (matcher->nentries > matcher->nslots / 4 * 3)
 		double_slots(matcher);
-	while (matcher->used > matcher->budget && matcher->may_grow)
+	while (matcher->used > matcher->budget && matcher->may_grow &&
+		   matcher->nentries > MIN_BATCH_ENTRIES)
 		double_batches(match);
 }
 
@@ -484,6 +488,7 @@ bulk_sync_hash_begin(BulkSyncMatch *match)
 											 ALLOCSET_DEFAULT_SIZES);
 	matcher->match_context = match->context;
 	matcher->budget = bulk_sync_memory_budget();
+	matcher->max_chunk_size = Max(FIRST_CHUNK_SIZE, Min(LARGEST_CHUNK_SIZE, matcher->budget / 16));
 	matcher->nbatches = 1;
 	matcher->may_grow = true;
 	matcher->key_slot = MakeSingleTupleTableSlot(match->plan->wanted_desc, &TTSOpsMinimalTuple);

@@ -390,7 +390,7 @@ update_lock_mode(const BulkSyncPlan *plan, Relation rel)
 	{
 		AttrNumber	attno = plan->columns[i].target_attno;
 
-		if (bulk_sync_column_is_set(&plan->columns[i], true) &&
+		if (bulk_sync_column_is_set(plan, i, NULL) &&
 			bms_is_member(attno - FirstLowInvalidHeapAttributeNumber, key_attnos))
 			return LockTupleExclusive;
 	}

@@ -134,7 +134,7 @@ columns_to_update(const BulkSyncPlan *plan)
 
 	for (int i = 0; i < plan->ncolumns; i++)
 	{
-		if (bulk_sync_column_is_set(&plan->columns[i], true))
+		if (bulk_sync_column_is_set(plan, i, NULL))
 			attnos = bms_add_member(attnos, plan->columns[i].target_attno);
 	}
 	return attnos;
