@@ -100,24 +100,41 @@ run_phase(ApplyState *state, BulkSyncStatement *statement, bool returning)
 	return processed;
 }
 
-/* Follows a row to its present version; false if it has none any more */
-static bool
-find_present_version(Oid tableoid, ItemPointer tid)
+typedef enum RowFate
+{
+	ROW_SAME,					/* still the version that was planned for */
+	ROW_CHANGED,				/* another version has taken its place */
+	ROW_GONE
+} RowFate;
+
+/* Follows a row to its present version */
+static RowFate
+follow_row(Oid tableoid, ItemPointer tid)
 {
 	Relation	rel = table_open(tableoid, NoLock);
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	TableScanDesc scan;
 	ItemPointerData present = *tid;
+	RowFate		fate = ROW_CHANGED;
 
 	PushActiveSnapshot(GetTransactionSnapshot());
 	scan = table_beginscan_tid(rel, GetActiveSnapshot());
 	table_tuple_get_latest_tid(scan, &present);
 	table_endscan(scan);
-	PopActiveSnapshot();
-	table_close(rel, NoLock);
 	if (ItemPointerEquals(&present, tid))
-		return false;
+		fate = table_tuple_fetch_row_version(rel, tid, GetActiveSnapshot(), slot) ?
+			ROW_SAME : ROW_GONE;
+	PopActiveSnapshot();
+	ExecDropSingleTupleTableSlot(slot);
+	table_close(rel, NoLock);
 	*tid = present;
-	return true;
+	return fate;
+}
+
+static void
+readdress_row(Oid tableoid, ItemPointer tid)
+{
+	(void) follow_row(tableoid, tid);
 }
 
 typedef struct MovedContext
@@ -195,16 +212,21 @@ run_for_changed_row(ApplyState *state, BulkSyncStatement *statement, const BulkS
 	MovedContext moved;
 
 	CommandCounterIncrement();
-	if (find_present_version(tableoid, &tid))
-		values[BULK_SYNC_DIFF_CTID - 1] = PointerGetDatum(&tid);
-	else if (state->plan->move_chased &&
-			 find_moved_row(state, set, values, slot->tts_isnull, &moved))
+	switch (follow_row(tableoid, &tid))
 	{
-		values[BULK_SYNC_DIFF_TABLEOID - 1] = ObjectIdGetDatum(moved.tableoid);
-		values[BULK_SYNC_DIFF_CTID - 1] = PointerGetDatum(&moved.tid);
+		case ROW_SAME:
+			return 0;
+		case ROW_CHANGED:
+			values[BULK_SYNC_DIFF_CTID - 1] = PointerGetDatum(&tid);
+			break;
+		case ROW_GONE:
+			if (!state->plan->move_chased ||
+				!find_moved_row(state, set, values, slot->tts_isnull, &moved))
+				return 0;
+			values[BULK_SYNC_DIFF_TABLEOID - 1] = ObjectIdGetDatum(moved.tableoid);
+			values[BULK_SYNC_DIFF_CTID - 1] = PointerGetDatum(&moved.tid);
+			break;
 	}
-	else
-		return 0;
 	return run_for_row(state, statement, set, values, slot->tts_isnull, returning);
 }
 
@@ -325,7 +347,7 @@ apply_updates(ApplyState *state)
 		state->difference->deletes.rows > 0)
 	{
 		CommandCounterIncrement();
-		bulk_sync_difference_readdress(state->difference, set, find_present_version);
+		bulk_sync_difference_readdress(state->difference, set, readdress_row);
 	}
 
 	state->check_scope = plan->check_update_scope;

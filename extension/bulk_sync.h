@@ -332,6 +332,9 @@ typedef struct BulkSyncEntry
 #define BULK_SYNC_ENTRY_TUPLE(entry) \
 	((MinimalTuple) ((char *) (entry) + BULK_SYNC_ENTRY_SIZE))
 
+/* Staged rows in memory, by their key (hash_table.c) */
+typedef struct BulkSyncHashTable BulkSyncHashTable;
+
 typedef struct BulkSyncMatch
 {
 	const BulkSyncPlan *plan;
@@ -526,9 +529,30 @@ extern void bulk_sync_match_row(BulkSyncMatch *match, BulkSyncEntry *entry,
 								const BulkSyncTargetRow *row);
 extern void bulk_sync_match_entry_done(BulkSyncMatch *match, BulkSyncEntry *entry);
 
+/* in hash_table.c */
+extern BulkSyncHashTable *bulk_sync_table_create(const BulkSyncPlan *plan);
+extern void bulk_sync_table_free(BulkSyncHashTable *table);
+extern void bulk_sync_table_reset(BulkSyncHashTable *table);
+extern uint32 bulk_sync_hash_key(const BulkSyncPlan *plan, const Datum *values,
+								 const bool *isnull, bool target);
+extern BulkSyncEntry *bulk_sync_table_find(BulkSyncHashTable *table, uint32 hash,
+										   const Datum *values, const bool *isnull, bool target);
+extern void bulk_sync_table_prefetch_slot(const BulkSyncHashTable *table, uint32 hash);
+extern void bulk_sync_table_prefetch_entry(const BulkSyncHashTable *table, uint32 hash);
+extern bool bulk_sync_table_is_full(const BulkSyncHashTable *table);
+extern void bulk_sync_table_for_each(BulkSyncHashTable *table,
+									 void (*function) (BulkSyncEntry *entry, void *arg),
+									 void *arg);
+extern void bulk_sync_table_put(BulkSyncHashTable *table, BulkSyncMatch *match, uint32 hash,
+								int64 position, bool reported, MinimalTuple tuple,
+								const Datum *values, const bool *isnull);
+extern bool bulk_sync_table_split(BulkSyncHashTable *table,
+								  bool (*keep) (BulkSyncEntry *entry, void *arg), void *arg);
+
 /* in match_hash.c */
 extern void bulk_sync_hash_begin(BulkSyncMatch *match);
 extern void bulk_sync_hash_add(BulkSyncMatch *match, const BulkSyncStagedRow *row);
+extern void bulk_sync_hash_added(BulkSyncMatch *match);
 extern void bulk_sync_hash_probe(BulkSyncMatch *match, const BulkSyncTargetRow *row);
 extern void bulk_sync_hash_finish(BulkSyncMatch *match);
 
@@ -559,7 +583,7 @@ extern void bulk_sync_difference_insert(BulkSyncDifference *difference,
 extern void bulk_sync_difference_sort(BulkSyncDifference *difference);
 extern Tuplestorestate *bulk_sync_begin_row_store(void);
 extern void bulk_sync_difference_readdress(BulkSyncDifference *difference, BulkSyncRowSet *set,
-										   bool (*present) (Oid tableoid, ItemPointer tid));
+										   void (*follow) (Oid tableoid, ItemPointer tid));
 extern void bulk_sync_difference_free(BulkSyncDifference *difference);
 
 /* in policies.c */

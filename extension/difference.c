@@ -348,13 +348,10 @@ bulk_sync_difference_sort(BulkSyncDifference *difference)
 	MemoryContextSwitchTo(oldcontext);
 }
 
-/*
- * Gives rows the addresses that they have by now, where "present" knows of
- * another one.
- */
+/* Gives rows the addresses that they have by now */
 void
 bulk_sync_difference_readdress(BulkSyncDifference *difference, BulkSyncRowSet *set,
-							   bool (*present) (Oid tableoid, ItemPointer tid))
+							   void (*follow) (Oid tableoid, ItemPointer tid))
 {
 	MemoryContext oldcontext = MemoryContextSwitchTo(difference->context);
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(set->desc, &TTSOpsMinimalTuple);
@@ -369,8 +366,8 @@ bulk_sync_difference_readdress(BulkSyncDifference *difference, BulkSyncRowSet *s
 		CHECK_FOR_INTERRUPTS();
 		slot_getallattrs(slot);
 		tid = *(ItemPointer) DatumGetPointer(slot->tts_values[BULK_SYNC_DIFF_CTID - 1]);
-		if (present(DatumGetObjectId(slot->tts_values[BULK_SYNC_DIFF_TABLEOID - 1]), &tid))
-			slot->tts_values[BULK_SYNC_DIFF_CTID - 1] = PointerGetDatum(&tid);
+		follow(DatumGetObjectId(slot->tts_values[BULK_SYNC_DIFF_TABLEOID - 1]), &tid);
+		slot->tts_values[BULK_SYNC_DIFF_CTID - 1] = PointerGetDatum(&tid);
 		tuplestore_putvalues(store, set->desc, slot->tts_values, slot->tts_isnull);
 	}
 	ExecDropSingleTupleTableSlot(slot);

@@ -583,6 +583,8 @@ read_staged(BulkSyncMatch *match, BulkSyncStagedSource *source)
 		MemoryContextSwitchTo(oldcontext);
 		MemoryContextReset(match->row_context);
 	}
+	if (!plan->sort_match)
+		bulk_sync_hash_added(match);
 }
 
 /*

@@ -3,7 +3,7 @@
  * match_hash.c
  *	  Finds the staged row of a target row in a hash table of staged rows.
  *
- * The table is kept within bulk_sync.work_mem.  When the staged rows do not
+ * The table (hash_table.c) is kept within bulk_sync.work_mem.  When the staged rows do not
  * fit, they are split into batches by bits of their hash, and so are the
  * target rows; all batches but the first wait in temporary files.  This is
  * the hybrid hash join of DeWitt et al., "Implementation techniques for main
@@ -20,57 +20,41 @@
 #include "storage/buffile.h"
 #include "utils/memutils.h"
 
-#define FIRST_CHUNK_SIZE	(8 * 1024)
-#define LARGEST_CHUNK_SIZE	(1024 * 1024)
-/* Batches of fewer entries than this are not worth their files */
-#define MIN_BATCH_ENTRIES	64
-#define FIRST_SLOTS			1024
 #define MAX_BATCHES			(1 << 16)
 
-/* Entries are packed into chunks: they are never freed one by one */
-typedef struct Chunk
-{
-	struct Chunk *next;
-	Size		size;			/* of data */
-	Size		used;
-	char		data[FLEXIBLE_ARRAY_MEMBER];
-} Chunk;
-
-#define CHUNK_HEADER	MAXALIGN(offsetof(Chunk, data))
-#define CHUNK_DATA(chunk) ((char *) (chunk) + CHUNK_HEADER)
-
 /*
- * The table is open-addressed with linear probing.  The hash stands beside the
- * pointer, so that a row that is not looked for is hardly ever touched: it is
- * cache misses that matching spends its time on.
+ * Rows are looked up some at a time: first all their slots are fetched into
+ * the cache, then all entries found there, then each row is dealt with.  The
+ * misses of one row overlap with those of the others.
  */
-typedef struct HashSlot
+#define QUEUE_LENGTH 64
+
+typedef struct QueuedRow
 {
-	BulkSyncEntry *entry;		/* NULL: empty */
 	uint32		hash;
-} HashSlot;
+	MinimalTuple tuple;			/* in the queue's context */
+	int64		position;		/* of a staged row */
+	bool		reported;
+	Oid			tableoid;		/* of a target row */
+	ItemPointerData tid;
+} QueuedRow;
 
 typedef struct HashMatcher
 {
-	MemoryContext match_context;	/* of all else */
-	MemoryContext context;		/* of chunks and slots */
-	Chunk	   *first;			/* in the order of staging */
-	Chunk	   *last;
-	Size		next_chunk_size;
-	Size		max_chunk_size;
-	HashSlot   *slots;
-	uint64		nslots;			/* a power of two */
-	int64		nentries;
-	Size		used;			/* bytes of chunks and slots */
-	Size		budget;
+	MemoryContext context;		/* of the match */
+	BulkSyncHashTable *table;	/* staged rows of the current batch */
 
 	int			nbatches;		/* a power of two */
 	int			current;
 	bool		may_grow;
 	BufFile   **staged_files;	/* by batch; NULL: nothing there */
 	BufFile   **target_files;
-	TupleTableSlot *key_slot;	/* of an entry that is looked at */
-	TupleTableSlot *row_slot;	/* of a row from a file */
+
+	MemoryContext queue_context;
+	QueuedRow	queue[QUEUE_LENGTH];
+	int			nqueued;
+	TupleTableSlot *staged_slot;	/* of a queued row */
+	TupleTableSlot *target_slot;
 } HashMatcher;
 
 /* What precedes the tuple in a file */
@@ -95,174 +79,6 @@ batch_of(const HashMatcher *matcher, uint32 hash)
 	return murmurhash32(hash) & (matcher->nbatches - 1);
 }
 
-static uint32
-hash_key(const BulkSyncPlan *plan, const Datum *values, const bool *isnull, bool target)
-{
-	uint32		hash = 0;
-
-	for (int i = 0; i < plan->nkeys; i++)
-	{
-		int			index = target ? plan->columns[i].read_index : i;
-		uint32		part = 0;
-
-		if (!isnull[index])
-			part = DatumGetUInt32(FunctionCall1Coll(&plan->key[i].hash, plan->key[i].collation,
-													values[index]));
-		hash = hash_combine(hash, part);
-	}
-	return hash;
-}
-
-/* Does the entry have this key? */
-static bool
-entry_has_key(const BulkSyncPlan *plan, HashMatcher *matcher, BulkSyncEntry *entry,
-			  const Datum *values, const bool *isnull, bool target)
-{
-	TupleTableSlot *slot = matcher->key_slot;
-
-	ExecStoreMinimalTuple(BULK_SYNC_ENTRY_TUPLE(entry), slot, false);
-	slot_getsomeattrs(slot, plan->nkeys);
-	for (int i = 0; i < plan->nkeys; i++)
-	{
-		int			index = target ? plan->columns[i].read_index : i;
-
-		if (isnull[index] || slot->tts_isnull[i])
-		{
-			if (!isnull[index] || !slot->tts_isnull[i])
-				return false;
-		}
-		else if (!DatumGetBool(FunctionCall2Coll(&plan->key[i].eq, plan->key[i].collation,
-												 slot->tts_values[i], values[index])))
-			return false;
-	}
-	return true;
-}
-
-/* The slot of a key: that of its entry, or the empty one where it belongs */
-static HashSlot *
-find_slot(const BulkSyncPlan *plan, HashMatcher *matcher, uint32 hash,
-		  const Datum *values, const bool *isnull, bool target)
-{
-	uint64		mask = matcher->nslots - 1;
-
-	for (uint64 i = hash & mask;; i = (i + 1) & mask)
-	{
-		HashSlot   *slot = &matcher->slots[i];
-
-		if (slot->entry == NULL ||
-			(slot->hash == hash &&
-			 entry_has_key(plan, matcher, slot->entry, values, isnull, target)))
-			return slot;
-	}
-}
-
-/*-------------------------------------------------------------------------
- * Memory
- *-------------------------------------------------------------------------
- */
-static BulkSyncEntry *
-allocate_entry(HashMatcher *matcher, Size tuple_size)
-{
-	Size		size = BULK_SYNC_ENTRY_SIZE + MAXALIGN(tuple_size);
-	Chunk	   *chunk = matcher->last;
-	BulkSyncEntry *entry;
-
-	if (chunk == NULL || chunk->size - chunk->used < size)
-	{
-		Size		chunk_size = Max(matcher->next_chunk_size, size);
-
-		chunk = MemoryContextAllocHuge(matcher->context, CHUNK_HEADER + chunk_size);
-		chunk->next = NULL;
-		chunk->size = chunk_size;
-		chunk->used = 0;
-		if (matcher->last == NULL)
-			matcher->first = chunk;
-		else
-			matcher->last->next = chunk;
-		matcher->last = chunk;
-		matcher->used += CHUNK_HEADER + chunk_size;
-		matcher->next_chunk_size = Min(matcher->next_chunk_size * 2, matcher->max_chunk_size);
-	}
-	entry = (BulkSyncEntry *) (CHUNK_DATA(chunk) + chunk->used);
-	chunk->used += size;
-	memset(entry, 0, BULK_SYNC_ENTRY_SIZE);
-	entry->space = MAXALIGN(tuple_size);
-	return entry;
-}
-
-/* Calls a function for each entry, in the order in which they came */
-static void
-for_each_entry(Chunk *chunk, void (*function) (BulkSyncEntry *entry, void *arg), void *arg)
-{
-	for (; chunk != NULL; chunk = chunk->next)
-	{
-		Size		offset = 0;
-
-		while (offset < chunk->used)
-		{
-			BulkSyncEntry *entry = (BulkSyncEntry *) (CHUNK_DATA(chunk) + offset);
-
-			offset += BULK_SYNC_ENTRY_SIZE + entry->space;
-			if (!entry->replaced)
-				function(entry, arg);
-		}
-	}
-}
-
-static void
-put_entry(HashMatcher *matcher, uint32 hash, BulkSyncEntry *entry)
-{
-	uint64		mask = matcher->nslots - 1;
-	uint64		i = hash & mask;
-
-	while (matcher->slots[i].entry != NULL)
-		i = (i + 1) & mask;
-	matcher->slots[i].entry = entry;
-	matcher->slots[i].hash = hash;
-}
-
-static void
-relink(BulkSyncEntry *entry, void *arg)
-{
-	put_entry((HashMatcher *) arg, entry->hash, entry);
-}
-
-static void
-allocate_slots(HashMatcher *matcher, uint64 nslots)
-{
-	matcher->slots = MemoryContextAllocExtended(matcher->context, nslots * sizeof(HashSlot),
-												MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	matcher->nslots = nslots;
-	matcher->used += nslots * sizeof(HashSlot);
-}
-
-static void
-double_slots(HashMatcher *matcher)
-{
-	HashSlot   *old = matcher->slots;
-	uint64		nold = matcher->nslots;
-
-	matcher->used -= nold * sizeof(HashSlot);
-	allocate_slots(matcher, nold * 2);
-	for (uint64 i = 0; i < nold; i++)
-	{
-		if (old[i].entry != NULL)
-			put_entry(matcher, old[i].hash, old[i].entry);
-	}
-	pfree(old);
-}
-
-static void
-reset_table(HashMatcher *matcher)
-{
-	MemoryContextReset(matcher->context);
-	matcher->first = matcher->last = NULL;
-	matcher->next_chunk_size = FIRST_CHUNK_SIZE;
-	matcher->nentries = 0;
-	matcher->used = 0;
-	allocate_slots(matcher, FIRST_SLOTS);
-}
-
 /*-------------------------------------------------------------------------
  * Files
  *-------------------------------------------------------------------------
@@ -273,7 +89,7 @@ batch_file(HashMatcher *matcher, BufFile **files, int batch)
 	if (files[batch] == NULL)
 	{
 		/* Called for single rows, but the file outlives them */
-		MemoryContext oldcontext = MemoryContextSwitchTo(matcher->match_context);
+		MemoryContext oldcontext = MemoryContextSwitchTo(matcher->context);
 
 		files[batch] = BufFileCreateTemp(false);
 		MemoryContextSwitchTo(oldcontext);
@@ -345,35 +161,28 @@ read_record(BufFile *file, void *record, size_t size)
  * Batches
  *-------------------------------------------------------------------------
  */
-typedef struct SplitContext
-{
-	HashMatcher *matcher;
-	int64		moved;
-} SplitContext;
-
 /* Keeps an entry of the current batch, sends any other to its file */
-static void
-split_entry(BulkSyncEntry *entry, void *arg)
+static bool
+keep_entry(BulkSyncEntry *entry, void *arg)
 {
-	SplitContext *context = (SplitContext *) arg;
-	HashMatcher *matcher = context->matcher;
-	MinimalTuple tuple = BULK_SYNC_ENTRY_TUPLE(entry);
+	HashMatcher *matcher = (HashMatcher *) arg;
 	int			batch = batch_of(matcher, entry->hash);
-	BulkSyncEntry *copy;
 
-	CHECK_FOR_INTERRUPTS();
-	if (batch != matcher->current)
-	{
-		write_staged(matcher, batch, entry->hash, entry->position, entry->reported, tuple);
-		context->moved++;
-		return;
-	}
-	copy = allocate_entry(matcher, tuple->t_len);
-	copy->hash = entry->hash;
-	copy->position = entry->position;
-	copy->reported = entry->reported;
-	memcpy(BULK_SYNC_ENTRY_TUPLE(copy), tuple, tuple->t_len);
-	matcher->nentries++;
+	if (batch == matcher->current)
+		return true;
+	write_staged(matcher, batch, entry->hash, entry->position, entry->reported,
+				 BULK_SYNC_ENTRY_TUPLE(entry));
+	return false;
+}
+
+static BufFile **
+double_files(BufFile **files, int nbatches)
+{
+	if (files == NULL)
+		return palloc0(2 * nbatches * sizeof(BufFile *));
+	files = repalloc(files, 2 * nbatches * sizeof(BufFile *));
+	memset(files + nbatches, 0, nbatches * sizeof(BufFile *));
+	return files;
 }
 
 /*
@@ -382,97 +191,106 @@ split_entry(BulkSyncEntry *entry, void *arg)
  * is no use to go on.
  */
 static void
-double_batches(BulkSyncMatch *match)
+double_batches(HashMatcher *matcher)
 {
-	HashMatcher *matcher = (HashMatcher *) match->matcher;
-	int			nbatches = matcher->nbatches * 2;
-	Chunk	   *old = matcher->first;
-	SplitContext split = {matcher, 0};
-	MemoryContext oldcontext = MemoryContextSwitchTo(match->context);
+	MemoryContext oldcontext = MemoryContextSwitchTo(matcher->context);
 
-	if (matcher->staged_files == NULL)
-	{
-		matcher->staged_files = palloc0(nbatches * sizeof(BufFile *));
-		matcher->target_files = palloc0(nbatches * sizeof(BufFile *));
-	}
-	else
-	{
-		matcher->staged_files = repalloc(matcher->staged_files, nbatches * sizeof(BufFile *));
-		matcher->target_files = repalloc(matcher->target_files, nbatches * sizeof(BufFile *));
-		memset(matcher->staged_files + matcher->nbatches, 0,
-			   matcher->nbatches * sizeof(BufFile *));
-		memset(matcher->target_files + matcher->nbatches, 0,
-			   matcher->nbatches * sizeof(BufFile *));
-	}
-	matcher->nbatches = nbatches;
-
-	matcher->first = matcher->last = NULL;
-	matcher->next_chunk_size = FIRST_CHUNK_SIZE;
-	matcher->nentries = 0;
-	matcher->used = matcher->nslots * sizeof(HashSlot);
-	while (old != NULL)
-	{
-		Chunk	   *next = old->next;
-
-		old->next = NULL;
-		for_each_entry(old, split_entry, &split);
-		pfree(old);
-		old = next;
-	}
-	memset(matcher->slots, 0, matcher->nslots * sizeof(HashSlot));
-	for_each_entry(matcher->first, relink, matcher);
-
-	matcher->may_grow = split.moved > 0 && nbatches < MAX_BATCHES;
+	matcher->staged_files = double_files(matcher->staged_files, matcher->nbatches);
+	matcher->target_files = double_files(matcher->target_files, matcher->nbatches);
+	matcher->nbatches *= 2;
+	matcher->may_grow = bulk_sync_table_split(matcher->table, keep_entry, matcher) &&
+		matcher->nbatches < MAX_BATCHES;
 	MemoryContextSwitchTo(oldcontext);
 }
 
-/* Puts a row of the current batch into the table */
+/*-------------------------------------------------------------------------
+ * The queue
+ *-------------------------------------------------------------------------
+ */
 static void
-insert_entry(BulkSyncMatch *match, uint32 hash, int64 position, bool reported,
-			 MinimalTuple tuple, const Datum *values, const bool *isnull)
+prefetch_queued(const HashMatcher *matcher)
 {
-	const BulkSyncPlan *plan = match->plan;
+	for (int i = 0; i < matcher->nqueued; i++)
+		bulk_sync_table_prefetch_slot(matcher->table, matcher->queue[i].hash);
+	for (int i = 0; i < matcher->nqueued; i++)
+		bulk_sync_table_prefetch_entry(matcher->table, matcher->queue[i].hash);
+}
+
+static void
+empty_queue(HashMatcher *matcher)
+{
+	matcher->nqueued = 0;
+	MemoryContextReset(matcher->queue_context);
+}
+
+/* Puts the queued staged rows into the table */
+static void
+flush_staged(BulkSyncMatch *match)
+{
 	HashMatcher *matcher = (HashMatcher *) match->matcher;
-	HashSlot   *slot = find_slot(plan, matcher, hash, values, isnull, false);
-	BulkSyncEntry *existing = slot->entry;
-	BulkSyncEntry *entry;
+	TupleTableSlot *slot = matcher->staged_slot;
 
-	if (existing != NULL)
+	prefetch_queued(matcher);
+	for (int i = 0; i < matcher->nqueued; i++)
 	{
-		existing->reported |= reported;
-		bulk_sync_match_duplicate(match, existing, values, isnull);
-		if (plan->options->duplicates == BULK_SYNC_DUPLICATES_ERROR)
-			return;
-		slot_getallattrs(matcher->key_slot);
-		if (!bulk_sync_new_duplicate_wins(plan, matcher->key_slot->tts_values,
-										  matcher->key_slot->tts_isnull, existing->position,
-										  values, isnull, position))
-			return;
-		/* In its place if there is room: many duplicates must not fill the memory */
-		if (tuple->t_len <= existing->space)
+		QueuedRow  *row = &matcher->queue[i];
+		int			batch = batch_of(matcher, row->hash);
+
+		/* There may be more batches than when it was queued */
+		if (batch != matcher->current)
 		{
-			memcpy(BULK_SYNC_ENTRY_TUPLE(existing), tuple, tuple->t_len);
-			existing->position = position;
-			return;
+			write_staged(matcher, batch, row->hash, row->position, row->reported, row->tuple);
+			continue;
 		}
-		existing->replaced = true;
-		matcher->nentries--;
+		ExecStoreMinimalTuple(row->tuple, slot, false);
+		slot_getallattrs(slot);
+		bulk_sync_table_put(matcher->table, match, row->hash, row->position, row->reported,
+							row->tuple, slot->tts_values, slot->tts_isnull);
+		while (matcher->may_grow && bulk_sync_table_is_full(matcher->table))
+			double_batches(matcher);
 	}
+	ExecClearTuple(slot);
+	empty_queue(matcher);
+}
 
-	entry = allocate_entry(matcher, tuple->t_len);
-	entry->hash = hash;
-	entry->position = position;
-	entry->reported = reported;
-	memcpy(BULK_SYNC_ENTRY_TUPLE(entry), tuple, tuple->t_len);
-	slot->entry = entry;
-	slot->hash = hash;
-	matcher->nentries++;
+/* Looks up the queued target rows */
+static void
+flush_target(BulkSyncMatch *match)
+{
+	HashMatcher *matcher = (HashMatcher *) match->matcher;
+	TupleTableSlot *slot = matcher->target_slot;
+	MemoryContext oldcontext = MemoryContextSwitchTo(match->row_context);
 
-	if (matcher->nentries > matcher->nslots / 4 * 3)
-		double_slots(matcher);
-	while (matcher->used > matcher->budget && matcher->may_grow &&
-		   matcher->nentries > MIN_BATCH_ENTRIES)
-		double_batches(match);
+	prefetch_queued(matcher);
+	for (int i = 0; i < matcher->nqueued; i++)
+	{
+		QueuedRow  *queued = &matcher->queue[i];
+		BulkSyncTargetRow row;
+
+		ExecStoreMinimalTuple(queued->tuple, slot, false);
+		slot_getallattrs(slot);
+		row.tableoid = queued->tableoid;
+		row.tid = queued->tid;
+		row.values = slot->tts_values;
+		row.isnull = slot->tts_isnull;
+		bulk_sync_match_row(match,
+							bulk_sync_table_find(matcher->table, queued->hash, row.values,
+												 row.isnull, true), &row);
+		MemoryContextReset(match->row_context);
+	}
+	MemoryContextSwitchTo(oldcontext);
+	ExecClearTuple(slot);
+	empty_queue(matcher);
+}
+
+static QueuedRow *
+queue_row(HashMatcher *matcher, uint32 hash, MinimalTuple tuple)
+{
+	QueuedRow  *row = &matcher->queue[matcher->nqueued++];
+
+	row->hash = hash;
+	row->tuple = tuple;
+	return row;
 }
 
 /*-------------------------------------------------------------------------
@@ -483,17 +301,16 @@ void
 bulk_sync_hash_begin(BulkSyncMatch *match)
 {
 	HashMatcher *matcher = palloc0(sizeof(HashMatcher));
+	const BulkSyncPlan *plan = match->plan;
 
-	matcher->context = AllocSetContextCreate(match->context, "bulk_sync hash table",
-											 ALLOCSET_DEFAULT_SIZES);
-	matcher->match_context = match->context;
-	matcher->budget = bulk_sync_memory_budget();
-	matcher->max_chunk_size = Max(FIRST_CHUNK_SIZE, Min(LARGEST_CHUNK_SIZE, matcher->budget / 16));
+	matcher->context = match->context;
+	matcher->table = bulk_sync_table_create(plan);
+	matcher->queue_context = AllocSetContextCreate(match->context, "bulk_sync queue",
+												   ALLOCSET_DEFAULT_SIZES);
 	matcher->nbatches = 1;
 	matcher->may_grow = true;
-	matcher->key_slot = MakeSingleTupleTableSlot(match->plan->wanted_desc, &TTSOpsMinimalTuple);
-	matcher->row_slot = MakeSingleTupleTableSlot(match->plan->wanted_desc, &TTSOpsMinimalTuple);
-	reset_table(matcher);
+	matcher->staged_slot = MakeSingleTupleTableSlot(plan->wanted_desc, &TTSOpsMinimalTuple);
+	matcher->target_slot = MakeSingleTupleTableSlot(plan->read_desc, &TTSOpsMinimalTuple);
 	match->matcher = matcher;
 }
 
@@ -501,16 +318,30 @@ void
 bulk_sync_hash_add(BulkSyncMatch *match, const BulkSyncStagedRow *row)
 {
 	HashMatcher *matcher = (HashMatcher *) match->matcher;
-	uint32		hash = hash_key(match->plan, row->values, row->isnull, false);
+	uint32		hash = bulk_sync_hash_key(match->plan, row->values, row->isnull, false);
 	int			batch = batch_of(matcher, hash);
+	MemoryContext oldcontext = MemoryContextSwitchTo(matcher->queue_context);
 	MinimalTuple tuple = bulk_sync_form_minimal_tuple(match->plan->wanted_desc,
 													  row->values, row->isnull);
 
+	MemoryContextSwitchTo(oldcontext);
 	if (batch != matcher->current)
+	{
 		write_staged(matcher, batch, hash, row->position, false, tuple);
-	else
-		insert_entry(match, hash, row->position, false, tuple, row->values, row->isnull);
-	pfree(tuple);
+		pfree(tuple);
+		return;
+	}
+	queue_row(matcher, hash, tuple)->position = row->position;
+	matcher->queue[matcher->nqueued - 1].reported = false;
+	if (matcher->nqueued == QUEUE_LENGTH)
+		flush_staged(match);
+}
+
+/* All staged rows have been added: from now on the table is complete */
+void
+bulk_sync_hash_added(BulkSyncMatch *match)
+{
+	flush_staged(match);
 }
 
 void
@@ -518,13 +349,15 @@ bulk_sync_hash_probe(BulkSyncMatch *match, const BulkSyncTargetRow *row)
 {
 	const BulkSyncPlan *plan = match->plan;
 	HashMatcher *matcher = (HashMatcher *) match->matcher;
-	uint32		hash = hash_key(plan, row->values, row->isnull, true);
+	uint32		hash = bulk_sync_hash_key(plan, row->values, row->isnull, true);
 	int			batch = batch_of(matcher, hash);
+	MemoryContext oldcontext = MemoryContextSwitchTo(matcher->queue_context);
+	MinimalTuple tuple = bulk_sync_form_minimal_tuple(plan->read_desc, row->values, row->isnull);
+	QueuedRow  *queued;
 
+	MemoryContextSwitchTo(oldcontext);
 	if (batch != matcher->current)
 	{
-		MinimalTuple tuple = bulk_sync_form_minimal_tuple(plan->read_desc, row->values,
-														  row->isnull);
 		TargetRecord record;
 
 		memset(&record, 0, sizeof(record));
@@ -535,46 +368,46 @@ bulk_sync_hash_probe(BulkSyncMatch *match, const BulkSyncTargetRow *row)
 		pfree(tuple);
 		return;
 	}
-	bulk_sync_match_row(match,
-						find_slot(plan, matcher, hash, row->values, row->isnull, true)->entry,
-						row);
+	queued = queue_row(matcher, hash, tuple);
+	queued->tableoid = row->tableoid;
+	queued->tid = row->tid;
+	if (matcher->nqueued == QUEUE_LENGTH)
+		flush_target(match);
+}
+
+static void
+rewind_file(BufFile *file)
+{
+	if (BufFileSeek(file, 0, 0, SEEK_SET) != 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not rewind temporary file: %m")));
 }
 
 /* Fills the table with the staged rows of the current batch */
 static void
 load_batch(BulkSyncMatch *match)
 {
-	MemoryContext row_context = match->row_context;
 	HashMatcher *matcher = (HashMatcher *) match->matcher;
 	BufFile    *file = matcher->staged_files[matcher->current];
 	StagedRecord record;
-	MemoryContext oldcontext;
 
 	if (file == NULL)
 		return;
-	if (BufFileSeek(file, 0, 0, SEEK_SET) != 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not rewind temporary file: %m")));
-	oldcontext = MemoryContextSwitchTo(row_context);
+	rewind_file(file);
 	while (read_record(file, &record, sizeof(record)))
 	{
-		MinimalTuple tuple = read_tuple(file, row_context);
-		int			batch = batch_of(matcher, record.hash);
+		MinimalTuple tuple = read_tuple(file, matcher->queue_context);
+		QueuedRow  *row;
 
 		CHECK_FOR_INTERRUPTS();
-		if (batch != matcher->current)
-			write_staged(matcher, batch, record.hash, record.position, record.reported, tuple);
-		else
-		{
-			ExecStoreMinimalTuple(tuple, matcher->row_slot, false);
-			slot_getallattrs(matcher->row_slot);
-			insert_entry(match, record.hash, record.position, record.reported, tuple,
-						 matcher->row_slot->tts_values, matcher->row_slot->tts_isnull);
-		}
-		MemoryContextReset(row_context);
+		row = queue_row(matcher, record.hash, tuple);
+		row->position = record.position;
+		row->reported = record.reported;
+		if (matcher->nqueued == QUEUE_LENGTH)
+			flush_staged(match);
 	}
-	MemoryContextSwitchTo(oldcontext);
+	flush_staged(match);
 	BufFileClose(file);
 	matcher->staged_files[matcher->current] = NULL;
 }
@@ -583,47 +416,33 @@ load_batch(BulkSyncMatch *match)
 static void
 probe_batch(BulkSyncMatch *match)
 {
-	MemoryContext row_context = match->row_context;
-	const BulkSyncPlan *plan = match->plan;
 	HashMatcher *matcher = (HashMatcher *) match->matcher;
 	BufFile    *file = matcher->target_files[matcher->current];
-	TupleTableSlot *slot;
 	TargetRecord record;
-	MemoryContext oldcontext;
 
 	if (file == NULL)
 		return;
-	slot = MakeSingleTupleTableSlot(plan->read_desc, &TTSOpsMinimalTuple);
-	if (BufFileSeek(file, 0, 0, SEEK_SET) != 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not rewind temporary file: %m")));
-	oldcontext = MemoryContextSwitchTo(row_context);
+	rewind_file(file);
 	while (read_record(file, &record, sizeof(record)))
 	{
-		MinimalTuple tuple = read_tuple(file, row_context);
+		MinimalTuple tuple = read_tuple(file, matcher->queue_context);
 		int			batch = batch_of(matcher, record.hash);
-		BulkSyncTargetRow row;
+		QueuedRow  *row;
 
 		CHECK_FOR_INTERRUPTS();
 		if (batch != matcher->current)
-			write_target(matcher, batch, &record, tuple);
-		else
 		{
-			ExecStoreMinimalTuple(tuple, slot, false);
-			slot_getallattrs(slot);
-			row.tableoid = record.tableoid;
-			row.tid = record.tid;
-			row.values = slot->tts_values;
-			row.isnull = slot->tts_isnull;
-			bulk_sync_match_row(match,
-								find_slot(plan, matcher, record.hash, row.values, row.isnull,
-										  true)->entry, &row);
+			write_target(matcher, batch, &record, tuple);
+			pfree(tuple);
+			continue;
 		}
-		MemoryContextReset(row_context);
+		row = queue_row(matcher, record.hash, tuple);
+		row->tableoid = record.tableoid;
+		row->tid = record.tid;
+		if (matcher->nqueued == QUEUE_LENGTH)
+			flush_target(match);
 	}
-	MemoryContextSwitchTo(oldcontext);
-	ExecDropSingleTupleTableSlot(slot);
+	flush_target(match);
 	BufFileClose(file);
 	matcher->target_files[matcher->current] = NULL;
 }
@@ -640,18 +459,20 @@ bulk_sync_hash_finish(BulkSyncMatch *match)
 {
 	HashMatcher *matcher = (HashMatcher *) match->matcher;
 
-	for_each_entry(matcher->first, finish_entry, match);
+	flush_target(match);
+	bulk_sync_table_for_each(matcher->table, finish_entry, match);
 
 	for (matcher->current = 1; matcher->current < matcher->nbatches; matcher->current++)
 	{
-		reset_table(matcher);
+		bulk_sync_table_reset(matcher->table);
 		matcher->may_grow = matcher->nbatches < MAX_BATCHES;
 		load_batch(match);
 		probe_batch(match);
-		for_each_entry(matcher->first, finish_entry, match);
+		bulk_sync_table_for_each(matcher->table, finish_entry, match);
 	}
 
-	ExecDropSingleTupleTableSlot(matcher->key_slot);
-	ExecDropSingleTupleTableSlot(matcher->row_slot);
-	MemoryContextDelete(matcher->context);
+	ExecDropSingleTupleTableSlot(matcher->staged_slot);
+	ExecDropSingleTupleTableSlot(matcher->target_slot);
+	bulk_sync_table_free(matcher->table);
+	MemoryContextDelete(matcher->queue_context);
 }

@@ -229,7 +229,7 @@ bulk_sync_check_statement(BulkSyncStatement *statement)
 	QueryDesc  *query_desc;
 
 	query_desc = CreateQueryDesc(linitial_node(PlannedStmt, statement->stmts), statement->sql,
-								 InvalidSnapshot, InvalidSnapshot, None_Receiver, NULL,
+								 GetActiveSnapshot(), InvalidSnapshot, None_Receiver, NULL,
 								 statement->env, 0);
 	ExecutorStart(query_desc, EXEC_FLAG_EXPLAIN_ONLY);
 	ExecutorEnd(query_desc);

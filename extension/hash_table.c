@@ -1,0 +1,398 @@
+/*-------------------------------------------------------------------------
+ *
+ * hash_table.c
+ *	  Holds staged rows in memory, to be found by their key.
+ *
+ * Cache misses are what matching spends its time on.  The table is open-
+ * addressed with linear probing, and the hash stands beside the pointer, so
+ * that a row that is not looked for is hardly ever touched.  The rows are
+ * packed into chunks and never freed one by one.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "bulk_sync.h"
+
+#include "common/hashfn.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#define FIRST_CHUNK_SIZE	(8 * 1024)
+#define LARGEST_CHUNK_SIZE	(1024 * 1024)
+#define FIRST_SLOTS			1024
+
+/* Fewer entries than this are not worth being split */
+#define MIN_ENTRIES			64
+
+typedef struct Chunk
+{
+	struct Chunk *next;
+	Size		size;			/* of data */
+	Size		used;
+	char		data[FLEXIBLE_ARRAY_MEMBER];
+} Chunk;
+
+#define CHUNK_HEADER	MAXALIGN(offsetof(Chunk, data))
+#define CHUNK_DATA(chunk) ((char *) (chunk) + CHUNK_HEADER)
+
+typedef struct HashSlot
+{
+	BulkSyncEntry *entry;		/* NULL: empty */
+	uint32		hash;
+} HashSlot;
+
+struct BulkSyncHashTable
+{
+	const BulkSyncPlan *plan;
+	MemoryContext context;		/* of chunks and slots */
+	Chunk	   *first;			/* in the order of staging */
+	Chunk	   *last;
+	Size		next_chunk_size;
+	Size		max_chunk_size;
+	HashSlot   *slots;
+	uint64		nslots;			/* a power of two */
+	int64		nentries;
+	Size		used;			/* bytes of chunks and slots */
+	Size		budget;
+	TupleTableSlot *slot;		/* of the entry that is looked at */
+};
+
+/*-------------------------------------------------------------------------
+ * Finding
+ *-------------------------------------------------------------------------
+ */
+
+/* Hash of a key; values by column index, or by read index of a target row */
+uint32
+bulk_sync_hash_key(const BulkSyncPlan *plan, const Datum *values, const bool *isnull, bool target)
+{
+	uint32		hash = 0;
+
+	for (int i = 0; i < plan->nkeys; i++)
+	{
+		int			index = target ? plan->columns[i].read_index : i;
+		uint32		part = 0;
+
+		if (!isnull[index])
+			part = DatumGetUInt32(FunctionCall1Coll(&plan->key[i].hash, plan->key[i].collation,
+													values[index]));
+		hash = hash_combine(hash, part);
+	}
+	return hash;
+}
+
+/* Does the entry have this key? */
+static bool
+entry_has_key(BulkSyncHashTable *table, BulkSyncEntry *entry,
+			  const Datum *values, const bool *isnull, bool target)
+{
+	const BulkSyncPlan *plan = table->plan;
+	TupleTableSlot *slot = table->slot;
+
+	ExecStoreMinimalTuple(BULK_SYNC_ENTRY_TUPLE(entry), slot, false);
+	slot_getsomeattrs(slot, plan->nkeys);
+	for (int i = 0; i < plan->nkeys; i++)
+	{
+		int			index = target ? plan->columns[i].read_index : i;
+
+		if (isnull[index] || slot->tts_isnull[i])
+		{
+			if (!isnull[index] || !slot->tts_isnull[i])
+				return false;
+		}
+		else if (!DatumGetBool(FunctionCall2Coll(&plan->key[i].eq, plan->key[i].collation,
+												 slot->tts_values[i], values[index])))
+			return false;
+	}
+	return true;
+}
+
+/* The slot of a key: that of its entry, or the empty one where it belongs */
+static HashSlot *
+find_slot(BulkSyncHashTable *table, uint32 hash,
+		  const Datum *values, const bool *isnull, bool target)
+{
+	uint64		mask = table->nslots - 1;
+
+	for (uint64 i = hash & mask;; i = (i + 1) & mask)
+	{
+		HashSlot   *slot = &table->slots[i];
+
+		if (slot->entry == NULL ||
+			(slot->hash == hash &&
+			 entry_has_key(table, slot->entry, values, isnull, target)))
+			return slot;
+	}
+}
+
+/* The entry of a key, or NULL */
+BulkSyncEntry *
+bulk_sync_table_find(BulkSyncHashTable *table, uint32 hash, const Datum *values,
+					 const bool *isnull, bool target)
+{
+	return find_slot(table, hash, values, isnull, target)->entry;
+}
+
+/* Fetches what a lookup will touch first: its slot, and then its entry */
+void
+bulk_sync_table_prefetch_slot(const BulkSyncHashTable *table, uint32 hash)
+{
+	__builtin_prefetch(&table->slots[hash & (table->nslots - 1)]);
+}
+
+void
+bulk_sync_table_prefetch_entry(const BulkSyncHashTable *table, uint32 hash)
+{
+	const HashSlot *slot = &table->slots[hash & (table->nslots - 1)];
+
+	if (slot->entry != NULL && slot->hash == hash)
+	{
+		__builtin_prefetch(slot->entry);
+		__builtin_prefetch(BULK_SYNC_ENTRY_TUPLE(slot->entry));
+	}
+}
+
+/*-------------------------------------------------------------------------
+ * Memory
+ *-------------------------------------------------------------------------
+ */
+static BulkSyncEntry *
+allocate_entry(BulkSyncHashTable *table, Size tuple_size)
+{
+	Size		size = BULK_SYNC_ENTRY_SIZE + MAXALIGN(tuple_size);
+	Chunk	   *chunk = table->last;
+	BulkSyncEntry *entry;
+
+	if (chunk == NULL || chunk->size - chunk->used < size)
+	{
+		Size		chunk_size = Max(table->next_chunk_size, size);
+
+		chunk = MemoryContextAllocHuge(table->context, CHUNK_HEADER + chunk_size);
+		chunk->next = NULL;
+		chunk->size = chunk_size;
+		chunk->used = 0;
+		if (table->last == NULL)
+			table->first = chunk;
+		else
+			table->last->next = chunk;
+		table->last = chunk;
+		table->used += CHUNK_HEADER + chunk_size;
+		table->next_chunk_size = Min(table->next_chunk_size * 2, table->max_chunk_size);
+	}
+	entry = (BulkSyncEntry *) (CHUNK_DATA(chunk) + chunk->used);
+	chunk->used += size;
+	memset(entry, 0, BULK_SYNC_ENTRY_SIZE);
+	entry->space = MAXALIGN(tuple_size);
+	return entry;
+}
+
+/* Calls a function for each entry, in the order in which they came */
+static void
+for_each_entry(Chunk *chunk, void (*function) (BulkSyncEntry *entry, void *arg), void *arg)
+{
+	for (; chunk != NULL; chunk = chunk->next)
+	{
+		Size		offset = 0;
+
+		while (offset < chunk->used)
+		{
+			BulkSyncEntry *entry = (BulkSyncEntry *) (CHUNK_DATA(chunk) + offset);
+
+			offset += BULK_SYNC_ENTRY_SIZE + entry->space;
+			if (!entry->replaced)
+				function(entry, arg);
+		}
+	}
+}
+
+static void
+put_entry(BulkSyncHashTable *table, uint32 hash, BulkSyncEntry *entry)
+{
+	uint64		mask = table->nslots - 1;
+	uint64		i = hash & mask;
+
+	while (table->slots[i].entry != NULL)
+		i = (i + 1) & mask;
+	table->slots[i].entry = entry;
+	table->slots[i].hash = hash;
+}
+
+static void
+relink(BulkSyncEntry *entry, void *arg)
+{
+	put_entry((BulkSyncHashTable *) arg, entry->hash, entry);
+}
+
+static void
+allocate_slots(BulkSyncHashTable *table, uint64 nslots)
+{
+	table->slots = MemoryContextAllocExtended(table->context, nslots * sizeof(HashSlot),
+												MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	table->nslots = nslots;
+	table->used += nslots * sizeof(HashSlot);
+}
+
+static void
+double_slots(BulkSyncHashTable *table)
+{
+	HashSlot   *old = table->slots;
+	uint64		nold = table->nslots;
+
+	table->used -= nold * sizeof(HashSlot);
+	allocate_slots(table, nold * 2);
+	for (uint64 i = 0; i < nold; i++)
+	{
+		if (old[i].entry != NULL)
+			put_entry(table, old[i].hash, old[i].entry);
+	}
+	pfree(old);
+}
+
+/* Empties the table */
+void
+bulk_sync_table_reset(BulkSyncHashTable *table)
+{
+	MemoryContextReset(table->context);
+	table->first = table->last = NULL;
+	table->next_chunk_size = FIRST_CHUNK_SIZE;
+	table->nentries = 0;
+	table->used = 0;
+	allocate_slots(table, FIRST_SLOTS);
+}
+
+BulkSyncHashTable *
+bulk_sync_table_create(const BulkSyncPlan *plan)
+{
+	BulkSyncHashTable *table = palloc0(sizeof(BulkSyncHashTable));
+
+	table->plan = plan;
+	table->context = AllocSetContextCreate(CurrentMemoryContext, "bulk_sync hash table",
+										   ALLOCSET_DEFAULT_SIZES);
+	table->budget = bulk_sync_memory_budget();
+	table->max_chunk_size = Max(FIRST_CHUNK_SIZE, Min(LARGEST_CHUNK_SIZE, table->budget / 16));
+	table->slot = MakeSingleTupleTableSlot(plan->wanted_desc, &TTSOpsMinimalTuple);
+	bulk_sync_table_reset(table);
+	return table;
+}
+
+void
+bulk_sync_table_free(BulkSyncHashTable *table)
+{
+	ExecDropSingleTupleTableSlot(table->slot);
+	MemoryContextDelete(table->context);
+}
+
+/* Does the table hold more than it may, and would it help to split it? */
+bool
+bulk_sync_table_is_full(const BulkSyncHashTable *table)
+{
+	return table->used > table->budget && table->nentries > MIN_ENTRIES;
+}
+
+void
+bulk_sync_table_for_each(BulkSyncHashTable *table,
+						 void (*function) (BulkSyncEntry *entry, void *arg), void *arg)
+{
+	for_each_entry(table->first, function, arg);
+}
+
+/*-------------------------------------------------------------------------
+ * Changing
+ *-------------------------------------------------------------------------
+ */
+
+/*
+ * Puts a staged row into the table.  Of rows with one key, one stays; which
+ * one, and whether that is an error, match.c decides.
+ */
+void
+bulk_sync_table_put(BulkSyncHashTable *table, BulkSyncMatch *match, uint32 hash, int64 position,
+					bool reported, MinimalTuple tuple, const Datum *values, const bool *isnull)
+{
+	HashSlot   *slot = find_slot(table, hash, values, isnull, false);
+	BulkSyncEntry *existing = slot->entry;
+	BulkSyncEntry *entry;
+
+	if (existing != NULL)
+	{
+		existing->reported |= reported;
+		bulk_sync_match_duplicate(match, existing, values, isnull);
+		if (table->plan->options->duplicates == BULK_SYNC_DUPLICATES_ERROR)
+			return;
+		slot_getallattrs(table->slot);
+		if (!bulk_sync_new_duplicate_wins(table->plan, table->slot->tts_values,
+										  table->slot->tts_isnull, existing->position,
+										  values, isnull, position))
+			return;
+		/* In its place if there is room: many duplicates must not fill the memory */
+		if (tuple->t_len <= existing->space)
+		{
+			memcpy(BULK_SYNC_ENTRY_TUPLE(existing), tuple, tuple->t_len);
+			existing->position = position;
+			return;
+		}
+		existing->replaced = true;
+		table->nentries--;
+	}
+
+	entry = allocate_entry(table, tuple->t_len);
+	entry->hash = hash;
+	entry->position = position;
+	entry->reported = reported;
+	memcpy(BULK_SYNC_ENTRY_TUPLE(entry), tuple, tuple->t_len);
+	slot->entry = entry;
+	slot->hash = hash;
+	table->nentries++;
+	if (table->nentries > table->nslots / 4 * 3)
+		double_slots(table);
+}
+
+/*
+ * Keeps the entries for which "keep" is true, in the order in which they came.
+ * Returns false if it was true for all of them.
+ */
+bool
+bulk_sync_table_split(BulkSyncHashTable *table,
+					  bool (*keep) (BulkSyncEntry *entry, void *arg), void *arg)
+{
+	Chunk	   *old = table->first;
+	bool		moved = false;
+
+	table->first = table->last = NULL;
+	table->next_chunk_size = FIRST_CHUNK_SIZE;
+	table->nentries = 0;
+	table->used = table->nslots * sizeof(HashSlot);
+	while (old != NULL)
+	{
+		Chunk	   *next = old->next;
+		Size		offset = 0;
+
+		CHECK_FOR_INTERRUPTS();
+		while (offset < old->used)
+		{
+			BulkSyncEntry *entry = (BulkSyncEntry *) (CHUNK_DATA(old) + offset);
+			MinimalTuple tuple = BULK_SYNC_ENTRY_TUPLE(entry);
+			BulkSyncEntry *copy;
+
+			offset += BULK_SYNC_ENTRY_SIZE + entry->space;
+			if (entry->replaced)
+				continue;
+			if (!keep(entry, arg))
+			{
+				moved = true;
+				continue;
+			}
+			copy = allocate_entry(table, tuple->t_len);
+			copy->hash = entry->hash;
+			copy->position = entry->position;
+			copy->reported = entry->reported;
+			memcpy(BULK_SYNC_ENTRY_TUPLE(copy), tuple, tuple->t_len);
+			table->nentries++;
+		}
+		pfree(old);
+		old = next;
+	}
+	memset(table->slots, 0, table->nslots * sizeof(HashSlot));
+	for_each_entry(table->first, relink, table);
+	return moved;
+}
