@@ -40,6 +40,7 @@ typedef struct ApplyState
 	bool		is_update;
 	int64		returned;		/* rows that RETURNING gave ... */
 	int64		returned_marks; /* ... and marks among them */
+	CommandId	first_command;
 
 	/* The statement of each phase that ran, for its AFTER triggers */
 	PlannedStmt *delete_stmt;
@@ -52,24 +53,58 @@ typedef struct ApplyState
  *-------------------------------------------------------------------------
  */
 
+/* Refuses a row that was written to a place outside the scope */
+static void
+check_written_row(ApplyState *state, const Datum *values, const bool *isnull)
+{
+	if (!bulk_sync_row_in_scope(state->plan, state->difference->groups, values, isnull, NULL))
+		bulk_sync_out_of_scope_error(state->plan,
+									 bulk_sync_describe_target_key(state->plan, values, isnull),
+									 state->is_update);
+}
+
 /* A written row: count it, and check the scope where only it can tell */
 static void
 receive_written(TupleTableSlot *slot, void *arg)
 {
 	ApplyState *state = (ApplyState *) arg;
-	const BulkSyncPlan *plan = state->plan;
-	bool		mark = DatumGetBool(slot->tts_values[0]);
-	Datum	   *values = slot->tts_values + 1;
-	bool	   *isnull = slot->tts_isnull + 1;
 
 	state->returned++;
-	if (mark)
+	if (DatumGetBool(slot->tts_values[0]))
 		state->returned_marks++;
-	else if (state->check_scope &&
-			 !bulk_sync_row_in_scope(plan, state->difference->groups, values, isnull, NULL))
-		bulk_sync_out_of_scope_error(plan,
-									 bulk_sync_describe_target_key(plan, values, isnull),
-									 state->is_update);
+	else if (state->check_scope)
+		check_written_row(state, slot->tts_values + 1, slot->tts_isnull + 1);
+}
+
+static void
+receive_found(TupleTableSlot *slot, void *arg)
+{
+	ApplyState *state = (ApplyState *) arg;
+
+	if (TransactionIdIsCurrentTransactionId(DatumGetTransactionId(slot->tts_values[0])) &&
+		DatumGetCommandId(slot->tts_values[1]) >= state->first_command)
+		check_written_row(state, slot->tts_values + 2, slot->tts_isnull + 2);
+}
+
+/*
+ * With rules that take the place of a statement, for some rows or for all,
+ * there is no RETURNING.  What was written all the same is looked for.
+ */
+static void
+check_rows_written_since(ApplyState *state, CommandId first_command)
+{
+	const BulkSyncPlan *plan = state->plan;
+	BulkSyncStatement *statement;
+
+	if (plan->address_by_key)
+		return;
+	state->first_command = first_command;
+	CommandCounterIncrement();
+	statement = bulk_sync_prepare(bulk_sync_deparse_written(plan), NULL, 0, NULL, plan->target,
+								  NULL, false);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	bulk_sync_run(statement, NULL, false, receive_found, state);
+	PopActiveSnapshot();
 }
 
 static BulkSyncStatement *
@@ -338,7 +373,8 @@ apply_updates(ApplyState *state)
 	const BulkSyncPlan *plan = state->plan;
 	BulkSyncRowSet *set = &state->difference->updates;
 	bool		mixed = set->marks > 0 && set->marks < set->rows;
-	bool		returning = plan->check_update_scope || (mixed && !plan->instead_of_update);
+	bool		returning = (plan->check_update_scope || mixed) && !plan->instead_of_update;
+	CommandId	first_command = GetCurrentCommandId(false);
 	uint64		processed;
 	uint64		marks;
 
@@ -367,6 +403,10 @@ apply_updates(ApplyState *state)
 	}
 	state->counts->deleted += marks;
 	state->counts->updated += processed - marks;
+
+	/* Marks may leave the scope; with such rules they cannot be told apart */
+	if (plan->check_update_scope && plan->instead_of_update && set->marks == 0)
+		check_rows_written_since(state, first_command);
 }
 
 /*-------------------------------------------------------------------------
@@ -473,7 +513,8 @@ apply_inserts(ApplyState *state)
 {
 	const BulkSyncPlan *plan = state->plan;
 	const BulkSyncRowSet *set = &state->difference->inserts;
-	bool		returning = plan->check_insert_scope;
+	bool		returning = plan->check_insert_scope && !plan->instead_of_insert;
+	CommandId	first_command = GetCurrentCommandId(false);
 	BulkSyncStatement *statement;
 	MemoryContext context = CurrentMemoryContext;
 
@@ -504,6 +545,9 @@ apply_inserts(ApplyState *state)
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
+
+	if (plan->check_insert_scope && plan->instead_of_insert)
+		check_rows_written_since(state, first_command);
 }
 
 /*-------------------------------------------------------------------------

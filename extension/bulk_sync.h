@@ -262,8 +262,8 @@ typedef struct BulkSyncPlan
 	bool		row_at_a_time;	/* BEFORE triggers may change planned rows */
 	bool		single_table;	/* neither partitions nor children */
 	bool		has_rules;		/* rules add to what is done to the target ... */
-	bool		instead_of_insert;	/* ... or take its place: then there is */
-	bool		instead_of_update;	/* nothing that RETURNING could give */
+	bool		instead_of_insert;	/* ... or take its place, for some rows or */
+	bool		instead_of_update;	/* all: then RETURNING is not allowed */
 	bool		move_chased;	/* a trigger may move a planned row elsewhere */
 	bool		check_insert_scope; /* only the written row decides */
 	bool		check_update_scope;
@@ -629,6 +629,7 @@ extern const char *bulk_sync_deparse_update(const BulkSyncPlan *plan,
 											const BulkSyncDifference *difference,
 											BulkSyncUpdatePart part, bool null_keys,
 											bool returning);
+extern const char *bulk_sync_deparse_written(const BulkSyncPlan *plan);
 extern const char *bulk_sync_deparse_find_moved(const BulkSyncPlan *plan);
 extern const char *bulk_sync_deparse_insert(const BulkSyncPlan *plan,
 											const BulkSyncDifference *difference,

@@ -514,6 +514,21 @@ bulk_sync_deparse_find_moved(const BulkSyncPlan *plan)
 	return buf.data;
 }
 
+/* All rows of the target with the command that wrote them, for apply.c */
+const char *
+bulk_sync_deparse_written(const BulkSyncPlan *plan)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfoString(&buf, "SELECT " BULK_SYNC_TARGET_ALIAS ".xmin, "
+						   BULK_SYNC_TARGET_ALIAS ".cmin");
+	for (int i = 0; i < plan->nread; i++)
+		appendStringInfo(&buf, ", %s", target_column_sql(plan, plan->read_attnos[i]));
+	appendStringInfo(&buf, " FROM %s AS " BULK_SYNC_TARGET_ALIAS, plan->target_sql);
+	return buf.data;
+}
+
 /* Locks the planned rows of a view, which has no addresses of rows */
 const char *
 bulk_sync_deparse_lock(const BulkSyncPlan *plan, bool null_keys)

@@ -375,9 +375,6 @@ plan_scope_checks(BulkSyncPlan *plan, const TriggerDesc *triggers)
 	/* What a trigger did to a row before its turn, this file cannot know */
 	plan->check_update_scope |= plan->row_at_a_time || plan->has_rules;
 
-	/* What a rule put in the place of a row cannot be asked for */
-	plan->check_insert_scope &= !plan->instead_of_insert;
-	plan->check_update_scope &= !plan->instead_of_update;
 }
 
 /* The lock that an UPDATE of these columns takes on a row */

@@ -60,5 +60,19 @@ UPDATE s SET v = 'newest';
 SELECT * FROM bulk_sync('soft', 's', scope => 'true', soft_delete_column => 'gone');
 TABLE soft ORDER BY k;
 
+-- An INSTEAD rule about other rows leaves the check in force: neither a default nor a trigger smuggles a row out.
+CREATE TABLE places (k int PRIMARY KEY, v text, area int DEFAULT 2);
+CREATE TABLE places_staged AS SELECT 5 AS k, 'x'::text AS v;
+CREATE RULE big AS ON INSERT TO places WHERE new.k > 100 DO INSTEAD NOTHING;
+SELECT * FROM bulk_sync('places', 'places_staged', scope => 'area = 1', actions => '{insert}');
+CREATE RULE never AS ON UPDATE TO places WHERE new.v = 'never' DO INSTEAD NOTHING;
+INSERT INTO places VALUES (5, 'old', 1), (6, 'elsewhere', 2);
+CREATE FUNCTION move() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN new.area := 2; RETURN new; END$$;
+CREATE TRIGGER move BEFORE UPDATE ON places FOR EACH ROW EXECUTE FUNCTION move();
+SELECT * FROM bulk_sync('places', 'places_staged', scope => 'area = 1');
+DROP TRIGGER move ON places;
+SELECT * FROM bulk_sync('places', 'places_staged', scope => 'area = 1');
+TABLE places ORDER BY k;
+
 SET client_min_messages = warning;
 DROP SCHEMA rules_scope_and_marks CASCADE;
