@@ -64,7 +64,7 @@ bulk_sync_begin_row_store(void)
 {
 	Tuplestorestate *store;
 
-	store = tuplestore_begin_heap(false, false, Max(64, bulk_sync_memory_budget() / (16 * 1024)));
+	store = tuplestore_begin_heap(false, false, Max(64, bulk_sync_memory_budget() / (64 * 1024)));
 	tuplestore_set_eflags(store, EXEC_FLAG_REWIND);
 	return store;
 }
@@ -312,7 +312,7 @@ sort_set(BulkSyncDifference *difference, BulkSyncRowSet *set)
 	if (set->ordered)
 		return;
 	sort = tuplesort_begin_heap(set->desc, 2, attnos, operators, collations, nulls_first,
-								Max(64, bulk_sync_memory_budget() / (8 * 1024)), NULL,
+								Max(64, bulk_sync_memory_budget() / (16 * 1024)), NULL,
 								TUPLESORT_NONE);
 	slot = MakeSingleTupleTableSlot(set->desc, &TTSOpsMinimalTuple);
 	tuplestore_rescan(set->store);

@@ -268,7 +268,8 @@ bulk_sync_table_create(const BulkSyncPlan *plan)
 	table->plan = plan;
 	table->context = AllocSetContextCreate(CurrentMemoryContext, "bulk_sync hash table",
 										   ALLOCSET_DEFAULT_SIZES);
-	table->budget = bulk_sync_memory_budget();
+	/* What is left is for the difference that grows beside it */
+	table->budget = bulk_sync_memory_budget() / 8 * 7;
 	table->max_chunk_size = Max(FIRST_CHUNK_SIZE, Min(LARGEST_CHUNK_SIZE, table->budget / 16));
 	table->slot = MakeSingleTupleTableSlot(plan->wanted_desc, &TTSOpsMinimalTuple);
 	bulk_sync_table_reset(table);

@@ -130,7 +130,7 @@ materialize(BulkSyncStagedSource *source)
 	BulkSyncStatement *statement;
 	StoreReceiver receiver;
 
-	source->store = tuplestore_begin_heap(false, false, Max(64, bulk_sync_memory_budget() / (16 * 1024)));
+	source->store = tuplestore_begin_heap(false, false, Max(64, bulk_sync_memory_budget() / (64 * 1024)));
 	tuplestore_set_eflags(source->store, EXEC_FLAG_REWIND);
 	receiver.store = source->store;
 	statement = bulk_sync_prepare(bulk_sync_deparse_staged(source->plan), NULL, 0,

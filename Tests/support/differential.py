@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Differential test of bulk_sync: random tables, rows and options against a slow and obvious model of the contract.
 
-    differential.py --cases N --seed S [--pg PGHOST] [--first I] [--kinds plain,partitioned,inheritance,view] [--stop]
+    differential.py --cases N --seed S [--pg PGHOST] [--first I] [--seconds T] [--kinds plain,partitioned,inheritance,view] [--stop]
 
 Needs psql and createdb on PATH and a running server with the extension installed (PGHOST, PGPORT, PGUSER as usual, or
 --pg). It works in a database of its own, "differential_<pid>", and drops it at the end. Case I of seed S is always the
 same case (on servers of one version). Standard library only.
 
 A case is: a target (plain, partitioned, inheritance parent, view; with dropped, generated, identity and serial columns,
-hostile names, secondary unique constraints, BEFORE triggers), its rows, a staged table (other order, other types), its
+hostile names, secondary unique constraints, BEFORE triggers, statement triggers with transition tables, row-level
+security), its rows, a staged table (other order, other types), its
 rows, and options. It runs a dry run, the real call and the same call again, with a picture of the table (ctid, xmin, xmax and the
 text image of every column) between them. `predict` says what each must do from the picture before it: the SQLSTATE of
 a refusal, or the counts and the rows afterwards; rows that the call must not touch keep ctid, xmin and xmax. Where the
@@ -56,6 +57,8 @@ class Type:
         self.domains = {sql: pairs, 'text': pairs + list(text)}
         self.domains.update(others or {})
         self.pairs = pairs
+        self.images = dict(self.domains['text'])
+        self.maps = {name: dict(domain) for name, domain in self.domains.items()}
 
 
 def same(*values):
@@ -133,7 +136,7 @@ class Column:
         return self.kind in ('identity', 'always', 'serial')
 
     def image(self, literal):
-        return dict(self.type.domains['text'])[literal]
+        return self.type.images[literal]
 
     def sql(self, case):
         text = ident(self.name) + ' ' + self.type.sql
@@ -154,7 +157,7 @@ class Atom:
     """A condition on one column: = IN IS NULL, IS NOT NULL, IS DISTINCT FROM, EXISTS, over images."""
 
     def __init__(self, column, op, literals, prefix):
-        self.column, self.op, self.literals, self.prefix = column, op, literals, prefix
+        self.column, self.op, self.literals, self.prefix, self.wanted = column, op, literals, prefix, None
 
     def sql(self, case):
         if self.op in ('true', 'false'):
@@ -177,7 +180,9 @@ class Atom:
             return value is None
         if self.op == 'IS NOT NULL':
             return value is not None
-        wanted = [column.type.eq(column.image(v)) for v in self.literals]
+        if self.wanted is None:
+            self.wanted = {column.type.eq(column.image(v)) for v in self.literals}
+        wanted = self.wanted
         if self.op == 'IS DISTINCT FROM':
             return value is None or column.type.eq(value) not in wanted
         return value is not None and column.type.eq(value) in wanted
@@ -188,8 +193,8 @@ class Atom:
             return rng.choice(self.literals)
         if self.op == 'IS NULL':
             return None
-        pool = [p[0] for p in column.type.pairs
-                if self.op != 'IS DISTINCT FROM' or column.type.eq(p[1]) not in [column.type.eq(column.image(v)) for v in self.literals]]
+        refused = {column.type.eq(column.image(v)) for v in self.literals}
+        pool = [p[0] for p in column.type.pairs if self.op != 'IS DISTINCT FROM' or column.type.eq(p[1]) not in refused]
         return rng.choice(pool) if pool else None
 
 
@@ -203,7 +208,7 @@ class Case:
         self.partition, self.partition_values, self.default_partition, self.child_rows = None, [], True, set()
         self.view_where, self.stored, self.work_mem, self.temp_staged, self.staged_only = None, 'STORED', None, True, []
         self.soft, self.error, self.staged_order, self.pass_key, self.view_columns, self.staged_view = None, None, [], True, [], False
-        self.index, self.savepoint, self.role = False, False, False
+        self.index, self.role, self.log, self.policies = False, False, False, {}
 
     def column(self, name):
         return next((c for c in self.columns if c.name == name), None)
@@ -261,6 +266,13 @@ class Case:
                     ', '.join('(' + ', '.join(lit(r[c.name]) for c in stored) + ')' for r in rows)))
         for i, trigger in enumerate(self.triggers):
             out += trigger_sql(self, i, trigger)
+        if self.log:
+            out += LOG
+        if self.policies:
+            out.append('ALTER TABLE c.t ENABLE ROW LEVEL SECURITY;')
+            for command, atom in self.policies.items():
+                out.append('CREATE POLICY p_%s ON c.t FOR %s TO hostile_user %s (%s);' % (
+                    command, command, 'WITH CHECK' if command == 'INSERT' else 'USING', atom.sql(self)))
         names = self.staged_order
         staged = ', '.join('%s %s' % (ident(n), self.staged_types[n]) for n in names)
         if self.temp_staged:
@@ -268,6 +280,8 @@ class Case:
             out.append('CREATE TEMP TABLE s (%s);' % staged)
         else:
             out.append('CREATE TABLE c.s (%s);' % staged)
+        if not names:
+            out += ['INSERT INTO %s DEFAULT VALUES;' % self.staged_base()] * len(self.staged)
         if self.staged and names:
             out.append('INSERT INTO %s VALUES %s;' % (
                 self.staged_base(), ', '.join('(' + ', '.join(lit(r[n]) for n in names) + ')' for r in self.staged)))
@@ -335,9 +349,22 @@ def re_identity(column):
     return column
 
 
+# statement triggers: what fires, in which order, and how many rows the transition tables hold
+LOG = ['CREATE TABLE c.log (n serial, line text);',
+       "CREATE FUNCTION c.log_before() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $body$ BEGIN "
+       "INSERT INTO c.log (line) VALUES ('BEFORE ' || TG_OP); RETURN NULL; END $body$;",
+       'CREATE TRIGGER before_all BEFORE INSERT OR UPDATE OR DELETE ON c.t FOR EACH STATEMENT EXECUTE FUNCTION c.log_before();']
+for _event, _tables in (('INSERT', 'new'), ('UPDATE', 'new'), ('UPDATE', 'old'), ('DELETE', 'old')):
+    LOG += ["CREATE FUNCTION c.log_%s_%s() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $body$ BEGIN "
+            "INSERT INTO c.log (line) SELECT 'AFTER %s %s ' || count(*) FROM tab; RETURN NULL; END $body$;" % (_event, _tables, _event, _tables),
+            'CREATE TRIGGER after_%s_%s AFTER %s ON c.t REFERENCING %s TABLE AS tab FOR EACH STATEMENT EXECUTE FUNCTION c.log_%s_%s();' % (
+                _event, _tables, _event, _tables.upper(), _event, _tables)]
+
+
 def trigger_sql(case, i, trigger):
     what, column, literal, events = trigger
     row = 'OLD' if events == 'DELETE' else 'NEW'
+    literal = case.column(column).image(literal)
     if what == 'set':
         body = 'NEW.%s := %s; RETURN NEW;' % (ident(column), lit(literal))
     else:
@@ -361,6 +388,7 @@ class Outcome:
         self.open = False        # the contract does not say which rows: only the invariants
         self.counts = None
         self.planned = None
+        self.log = None
         self.untouched, self.written = [], []
 
 
@@ -377,6 +405,9 @@ def predict(case, before, dry=False):
 def work(case, before, out, dry):
     options = case.options
     if case.error:                                                                   # 1.0, 1.4: arguments first
+        delete = 'delete' in [a.lower() for a in options.get('actions') or ['delete']]
+        if case.error[1] == '42703' and delete and case.scope is None and not case.scope_values and not options.get('scope_columns'):
+            raise Refused('22023')
         raise Refused(case.error[1])
     actions = [a.lower() for a in options.get('actions') or ['insert', 'update', 'delete']]
     scoped = case.scope is not None or bool(case.scope_values) or bool(options.get('scope_columns'))
@@ -400,7 +431,7 @@ def work(case, before, out, dry):
     for literals in case.staged:
         row = {}
         for n in staged_names:
-            domain = dict(TYPES[case.column(n).type_name].domains[case.staged_domain(n)])
+            domain = case.column(n).type.maps[case.staged_domain(n)]
             if literals[n] is None:
                 row[n] = None
             elif literals[n] in domain:
@@ -450,7 +481,10 @@ def work(case, before, out, dry):
         return ((case.scope is None or in_condition(row)) and in_values(row) and (groups is None or in_groups(row)))
 
     def visible(row):
-        return case.view_where is None or case.view_where.holds(case, row)
+        return (case.view_where is None or case.view_where.holds(case, row)) and allows('SELECT', row)
+
+    def allows(command, row):
+        return command not in case.policies or case.policies[command].holds(case, row)
 
     # duplicates, 1.1.5
     duplicates = (options.get('duplicates') or 'error').lower()
@@ -506,7 +540,7 @@ def work(case, before, out, dry):
     for role in ('insert_only', 'touch', 'fill', 'keep'):
         for n in options.get(role + '_columns') or []:
             roles[n] = role
-    updates, unchanged = [], 0
+    updates, unchanged, hidden = [], 0, []
     for row, (i, old) in pairs:
         new, changed, touched = dict(old), False, {}
         for n in [n for n in case.key if n in row] + [n for n in synced if n not in case.key]:
@@ -530,9 +564,13 @@ def work(case, before, out, dry):
             unchanged += 1
         elif 'update' not in actions or (case.update_where and not case.update_where[1](row, old)):
             skipped += 1
+        elif not allows('UPDATE', old):                                              # 1.3.8, the end
+            hidden.append((i, old, new))
         else:
             new.update(touched)
             updates.append((i, old, new))
+    skipped += len(hidden)
+    stale = [(i, r) for i, r in stale if allows('UPDATE' if case.soft else 'DELETE', r)]
     if 'insert' not in actions:
         skipped += len(inserts)
         inserts = []
@@ -590,11 +628,11 @@ def work(case, before, out, dry):
     if over and (all(o for o, _ in over) or any(o and zero for o, zero in over)):
         raise Refused(*({'SY003', '44000'} if partly else {'SY003'}))
 
+    if partly:
+        out.may_fail.add('44000')
     out.planned = (len(staged), len(inserts), len(updates), unchanged, skipped, len(stale))
     if dry:
         out.counts, out.untouched = out.planned, list(before)
-        if partly:
-            out.may_fail.add('44000')
         return
 
     # the writes
@@ -613,8 +651,12 @@ def work(case, before, out, dry):
                 return None
         return row
 
-    def check(row):
+    def check(row, command):
         generate(row)
+        if not allows(command, row):
+            errors.add('42501')
+        if command == 'UPDATE' and not allows('SELECT', row):
+            errors.add('42501')
         for column in case.columns:
             if column.notnull and row[column.name] is None:
                 errors.add('23502')
@@ -634,7 +676,7 @@ def work(case, before, out, dry):
             if row is None:
                 locked.add(i)
                 continue
-            check(row)
+            check(row, 'UPDATE')
             state[i] = row
         else:
             if fire('DELETE', dict(old), old['_place'][0]) is None:
@@ -649,7 +691,7 @@ def work(case, before, out, dry):
             locked.add(i)
             skipped += 1
             continue
-        check(row)
+        check(row, 'UPDATE')
         if scoped and not in_scope(row):
             errors.add('44000')
         state[i] = row
@@ -679,9 +721,11 @@ def work(case, before, out, dry):
         if row is None:
             skipped += 1
             continue
-        check(row)
+        check(row, 'INSERT')
         row['_place'] = ('c.t', None, None, None)
         outside = scoped and not in_scope(row)
+        if scoped and not allows('SELECT', row):
+            out.may_fail.add('42501')     # to be decided: a scope that is checked while writing asks for the SELECT policy
         conflict = False
         for names, values, own in zip(uniques, taken, mine):
             value = unique_of(row, names)
@@ -708,6 +752,12 @@ def work(case, before, out, dry):
         inserted += 1
     if errors:
         raise Refused(*(errors | out.may_fail))
+    phases = [('DELETE', len(stale) if not case.soft else 0, deleted), ('UPDATE', len(updates) + (len(stale) if case.soft else 0), updated + (deleted if case.soft else 0)),
+              ('INSERT', len(new_rows), inserted)]
+    out.log = ['BEFORE ' + p for p, planned, _ in phases if planned]
+    for p, planned, count in phases:
+        if planned:
+            out.log += ['AFTER %s %s %d' % (p, table, count) for table in (['new', 'old'] if p == 'UPDATE' else ['new'] if p == 'INSERT' else ['old'])]
     out.counts = (len(staged), inserted, updated, unchanged, skipped, deleted)
     out.untouched = [dict(r, _place=r['_place'][:3] + (None,)) if i in locked else r
                      for i, r in enumerate(before) if i in state and i not in touched]
@@ -940,7 +990,7 @@ def random_case(seed, number, kinds, version, ci=True):
             for name in staged:
                 column = case.column(name)
                 if column.kind in ('plain', 'identity', 'always', 'serial') and (name in case.key or rng.random() < 0.8):
-                    if near[name] is None or near[name] in dict(column.type.domains[case.staged_domain(name)]):
+                    if near[name] is None or near[name] in column.type.maps[case.staged_domain(name)]:
                         row[name] = near[name]
         if obey and case.scope:
             atoms = case.scope[1] if case.scope[0] == 'AND' else case.scope[1][:1]
@@ -948,11 +998,11 @@ def random_case(seed, number, kinds, version, ci=True):
                 if atom.column in row and rng.random() < 0.98 and not atom.holds(case, {atom.column: dict(
                         case.column(atom.column).type.domains['text']).get(row[atom.column], row[atom.column])}):
                     v = atom.satisfying(case, rng)
-                    if v is None or v in dict(case.column(atom.column).type.domains[case.staged_domain(atom.column)]):
+                    if v is None or v in case.column(atom.column).type.maps[case.staged_domain(atom.column)]:
                         row[atom.column] = v
         if obey:
             for name, v in case.scope_values.items():
-                if name in row and (v is None or v in dict(case.column(name).type.domains[case.staged_domain(name)])):
+                if name in row and (v is None or v in case.column(name).type.maps[case.staged_domain(name)]):
                     row[name] = v
         if bad_column and rng.random() < 0.3:
             row[bad_column] = case.column(bad_column).type.bad[0]
@@ -1030,6 +1080,14 @@ def random_case(seed, number, kinds, version, ci=True):
         if name == 'scope':
             case.scope = None
     case.role = rng.random() < 0.15 and not case.staged_view
+    case.log = case.kind != 'view' and rng.random() < 0.25
+    if not case.staged_view and case.kind in ('plain', 'list', 'hash') and rng.random() < 0.12:
+        case.role = True
+        for command in ('SELECT', 'INSERT', 'UPDATE', 'DELETE'):
+            case.policies[command] = random_atom(case, rng, plain)
+            case.policies[command].prefix = ''
+            if rng.random() < 0.6 or case.policies[command].op == 'EXISTS':
+                case.policies[command] = Atom(None, 'true', [], '')
     return case
 
 
@@ -1212,6 +1270,13 @@ def run_case(server, case):
     setup, calls = statements_of(case)
     memory = ['SET bulk_sync.work_mem = %s;' % lit(case.work_mem) if case.work_mem else 'RESET bulk_sync.work_mem;']
     after = ["SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND locktype IN ('relation', 'tuple', 'advisory') AND relation >= 16384;"]
+    read_log = ["SELECT line FROM c.log ORDER BY n;"] if case.log else []
+    if case.log:
+        calls = calls[:]
+        first = max(i for i, c in enumerate(calls) if 'bulk_sync(' in c)          # before the second call
+        if calls[first - 1].startswith('SET ROLE'):
+            first -= 1
+        calls[first:first] = read_log
     statements = setup + memory + calls + after
     results = server.run(statements)
     if len(results) != len(statements):
@@ -1222,7 +1287,8 @@ def run_case(server, case):
     results = results[len(setup) + 1:]
     if results[-1][1] != ['0']:
         return 'locks are left: %s' % (results[-1],)
-    results = [r for s, r in zip(calls, results) if 'ROLE' not in s[:12]]
+    log = next((r[1] for s, r in zip(calls, results) if s in read_log), None)
+    results = [r for s, r in zip(calls, results) if 'ROLE' not in s[:12] and s not in read_log]
     pictures = [read_picture(case, results[i]) for i in (0, 2, 4, 6)]
     if dict_rows(pictures[0]) != dict_rows(pictures[1]):
         return 'dry run: the table has changed'
@@ -1230,7 +1296,11 @@ def run_case(server, case):
         wrong = check_step(case, what, pictures[i], results[2 * i + 1], pictures[i + 1], dry)
         if wrong:
             return wrong
-    calm = (not case.triggers and case.key and not case.unique and case.view_where is None
+    if case.log and results[3][0] == '00000':
+        expected = predict(case, pictures[1])
+        if expected.log is not None and not expected.open and log != expected.log:
+            return 'statement triggers: expected %s, got %s' % (expected.log, log)
+    calm = (not case.triggers and not case.policies and case.key and not case.unique and case.view_where is None
             and not any(case.column(n).draws or case.column(n).kind == 'generated' for n in case.key))
     if calm and results[3][0] == '00000':
         if results[5][0] != '00000':
@@ -1287,7 +1357,7 @@ def reduce_case(server, case, wrong, budget=30):
             if fails(trial):
                 case, progress = trial, True
         for attribute, value in (('triggers', []), ('update_where', None), ('scope', None), ('scope_values', {}), ('unique', None),
-                                 ('dropped', []), ('index', False), ('view_where', None), ('soft', None), ('work_mem', None), ('role', False)):
+                                 ('dropped', []), ('index', False), ('view_where', None), ('soft', None), ('work_mem', None), ('role', False), ('log', False), ('policies', {})):
             if getattr(case, attribute) != value:
                 trial = copy.copy(case)
                 setattr(trial, attribute, value)
@@ -1297,7 +1367,7 @@ def reduce_case(server, case, wrong, budget=30):
         used |= {a.column for a in case.scope[1]} if case.scope else set()
         used |= {n for v in case.options.values() if isinstance(v, list) for n in v} | {case.options.get('order_column')}
         used |= {case.view_where.column} if case.view_where else set()
-        used |= {c.base for c in case.columns}
+        used |= {c.base for c in case.columns} | {a.column for a in case.policies.values()}
         for column in list(case.columns):
             if column.name not in used and not (case.update_where and ident(column.name) in case.update_where[0]):
                 trial = copy.copy(case)
@@ -1331,6 +1401,7 @@ def main():
     parser.add_argument('--pg', help='PGHOST')
     parser.add_argument('--kinds', default='plain,plain,plain,list,hash,inheritance,view')
     parser.add_argument('--stop', action='store_true', help='stop at the first failure')
+    parser.add_argument('--seconds', type=float, default=1e9, help='stop after so much time')
     parser.add_argument('--show', action='store_true', help='print the script of the first case and stop')
     args = parser.parse_args()
     if args.pg:
@@ -1345,6 +1416,8 @@ def main():
         server.run(["DO $$ BEGIN CREATE ROLE hostile_user; EXCEPTION WHEN duplicate_object THEN NULL; END $$"])
         version = int(server.run(["SELECT current_setting('server_version_num')::int / 10000"])[0][1][0])
         for number in range(args.first, args.first + args.cases):
+            if time.time() - start > args.seconds:
+                break
             case = random_case(args.seed, number, args.kinds.split(','), version, ci)
             if args.show:
                 print(script(case))
@@ -1356,9 +1429,7 @@ def main():
                 wrong = 'crash: %s' % error
                 print('-- case %d of seed %s on %d: %s\n%s\n' % (number, args.seed, version, wrong, script(case)), flush=True)
                 failures += 1
-                time.sleep(5)
-                server.start()
-                continue
+                break                                        # the server is down, or was
             if wrong:
                 failures += 1
                 small = reduce_case(server, case, wrong)
@@ -1373,7 +1444,10 @@ def main():
             server.process.wait(10)
         except Exception:
             pass
-        subprocess.run(['dropdb', '--if-exists', '--force', database])
+        for _ in range(10):                                  # after a crash the server needs a moment
+            if subprocess.run(['dropdb', '--if-exists', '--force', database], stderr=subprocess.DEVNULL).returncode == 0:
+                break
+            time.sleep(1)
     print('%d cases on %d in %d s, %d failures' % (cases, version, time.time() - start, failures))
     print('outcomes of the real calls: ' + ', '.join('%s %d' % o for o in outcomes.most_common()))
     return 1 if failures else 0

@@ -100,7 +100,7 @@ install_extension() {
     local version=$1 copy=$2 log="$SCRATCH/build-$1.log"
     BUILD_DIRECTORY="$SCRATCH/build-$version"
     mkdir -p "$BUILD_DIRECTORY"
-    if ! make -C "$BUILD_DIRECTORY" -f "$REPOSITORY/Makefile" -j "$(nproc)" --no-print-directory \
+    if ! make -B -C "$BUILD_DIRECTORY" -f "$REPOSITORY/Makefile" -j "$(nproc)" --no-print-directory \
         PG_CONFIG="$PG_CONFIG" with_llvm=no all install >"$log" 2>&1; then
         cat "$log" >&2
         say "error: the extension does not build on PostgreSQL $version"

@@ -4,7 +4,10 @@
 
 test_swift() {
     local report="$SCRATCH/swift" failed_before=$FAILED status=0
-    local options=(--package-path "$REPOSITORY" -Xswiftc -warnings-as-errors)
+    local options=(--package-path "$REPOSITORY" -Xswiftc -warnings-as-errors --cache-path "$SCRATCH/swift-cache"
+        --config-path "$SCRATCH/swift-config" --security-path "$SCRATCH/swift-security")
+    # Swift leaves temporary directories behind; here they go with the rest.
+    local -x TMPDIR="$SCRATCH"
     say 'Swift: building'
     succeeds 'swift build' swift build "${options[@]}" --build-tests
     if [ "$FAILED" -eq "$failed_before" ]; then
