@@ -51,6 +51,18 @@ bulk_sync_selected_cols(Query *query, RangeTblEntry *rte)
 #endif
 }
 
+/* The privileges that a query needs on a range table entry */
+static inline AclMode *
+bulk_sync_required_perms(Query *query, RangeTblEntry *rte)
+{
+#if PG_VERSION_NUM >= 160000
+	return &getRTEPermissionInfo(query->rteperminfos, rte)->requiredPerms;
+#else
+	(void) query;
+	return &rte->requiredPerms;
+#endif
+}
+
 /*
  * The range table of a finished statement, with the columns it updated, for an
  * EState that queues AFTER STATEMENT triggers.  18 wants the unpruned

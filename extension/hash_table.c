@@ -268,8 +268,8 @@ bulk_sync_table_create(const BulkSyncPlan *plan)
 	table->plan = plan;
 	table->context = AllocSetContextCreate(CurrentMemoryContext, "bulk_sync hash table",
 										   ALLOCSET_DEFAULT_SIZES);
-	/* What is left is for the difference that grows beside it */
-	table->budget = bulk_sync_memory_budget() / 8 * 7;
+	/* What is left is for the difference that grows beside it, and for the allocator */
+	table->budget = bulk_sync_memory_budget() / 4 * 3;
 	table->max_chunk_size = Max(FIRST_CHUNK_SIZE, Min(LARGEST_CHUNK_SIZE, table->budget / 16));
 	table->slot = MakeSingleTupleTableSlot(plan->wanted_desc, &TTSOpsMinimalTuple);
 	bulk_sync_table_reset(table);

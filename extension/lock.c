@@ -155,6 +155,7 @@ lock_addressed_rows(const BulkSyncPlan *plan, const BulkSyncDifference *differen
  */
 typedef struct CountContext
 {
+	MemoryContext context;		/* longer than that of one statement */
 	Bitmapset  *seen;
 } CountContext;
 
@@ -163,16 +164,18 @@ receive_locked(TupleTableSlot *slot, void *arg)
 {
 	CountContext *context = (CountContext *) arg;
 	int64		position = DatumGetInt64(slot->tts_values[0]);
+	MemoryContext oldcontext = MemoryContextSwitchTo(context->context);
 
 	context->seen = bms_add_member(context->seen,
 								   (int) (position < 0 ? -position * 2 + 1 : position * 2));
+	MemoryContextSwitchTo(oldcontext);
 }
 
 static int64
 lock_by_key(const BulkSyncPlan *plan, const BulkSyncRowSet *set)
 {
 	char	   *name = psprintf("%srows", plan->prefix);
-	CountContext context = {NULL};
+	CountContext context = {CurrentMemoryContext, NULL};
 
 	for (int null_keys = 0; null_keys <= (set->nulls_in_key ? 1 : 0); null_keys++)
 	{

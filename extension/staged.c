@@ -13,7 +13,10 @@
  */
 #include "bulk_sync.h"
 
+#include "access/sysattr.h"
 #include "access/tableam.h"
+#include "access/transam.h"
+#include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
@@ -21,6 +24,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/tuplesort.h"
 
 /* What converting one column needs at run time */
 typedef struct Converter
@@ -123,6 +127,16 @@ raw_desc(const BulkSyncPlan *plan)
 	return desc;
 }
 
+static Tuplestorestate *
+begin_store(void)
+{
+	Tuplestorestate *store;
+
+	store = tuplestore_begin_heap(false, false, Max(64, bulk_sync_memory_budget() / (64 * 1024)));
+	tuplestore_set_eflags(store, EXEC_FLAG_REWIND);
+	return store;
+}
+
 /* Reads all rows of a query into a tuplestore */
 static void
 materialize(BulkSyncStagedSource *source)
@@ -130,8 +144,7 @@ materialize(BulkSyncStagedSource *source)
 	BulkSyncStatement *statement;
 	StoreReceiver receiver;
 
-	source->store = tuplestore_begin_heap(false, false, Max(64, bulk_sync_memory_budget() / (64 * 1024)));
-	tuplestore_set_eflags(source->store, EXEC_FLAG_REWIND);
+	source->store = begin_store();
 	receiver.store = source->store;
 	statement = bulk_sync_prepare(bulk_sync_deparse_staged(source->plan), NULL, 0,
 								  NULL, NULL, NULL, false);
@@ -139,6 +152,125 @@ materialize(BulkSyncStagedSource *source)
 	bulk_sync_run(statement, NULL, false, receive_staged, &receiver);
 	PopActiveSnapshot();
 	source->slot = MakeSingleTupleTableSlot(raw_desc(source->plan), &TTSOpsMinimalTuple);
+}
+
+/* Starts again from the first row */
+void
+bulk_sync_rewind_staged(BulkSyncStagedSource *source)
+{
+	ExecClearTuple(source->slot);
+	if (source->scan != NULL)
+		table_rescan(source->scan, NULL);
+	else
+		tuplestore_rescan(source->store);
+	source->position = 0;
+}
+
+static bool
+next_raw(BulkSyncStagedSource *source)
+{
+	CHECK_FOR_INTERRUPTS();
+	if (source->scan != NULL)
+		return table_scan_getnextslot(source->scan, ForwardScanDirection, source->slot);
+	return tuplestore_gettupleslot(source->store, true, false, source->slot);
+}
+
+/*-------------------------------------------------------------------------
+ * The order of staging
+ *
+ * Rows lie in a table in the order in which they came, but a later command may
+ * fill holes that an earlier one left.  Where the order decides between
+ * duplicates, the commands that wrote the rows put it right.  (Within one
+ * command nothing tells it any more; COPY does not look for holes in a table
+ * that was made in the same transaction.)
+ *-------------------------------------------------------------------------
+ */
+
+/* When the row at hand was written: by transaction, then by command */
+static int64
+staging_rank(BulkSyncStagedSource *source, TransactionId next)
+{
+	bool		isnull;
+	TransactionId xmin = DatumGetTransactionId(slot_getsysattr(source->slot,
+															   MinTransactionIdAttributeNumber,
+															   &isnull));
+	CommandId	cmin = DatumGetCommandId(slot_getsysattr(source->slot,
+														 MinCommandIdAttributeNumber,
+														 &isnull));
+
+	/* Transaction ids wrap around: count back from the next one */
+	return ((int64) (int32) (xmin - next)) * (INT64CONST(1) << 32) + cmin;
+}
+
+static bool
+lies_in_order(BulkSyncStagedSource *source, TransactionId next)
+{
+	int64		last = PG_INT64_MIN;
+	bool		ordered = true;
+
+	while (ordered && next_raw(source))
+	{
+		int64		rank = staging_rank(source, next);
+
+		ordered = rank >= last;
+		last = rank;
+	}
+	bulk_sync_rewind_staged(source);
+	return ordered;
+}
+
+/* Reads the table into a tuplestore, in the order of staging */
+static void
+sort_by_staging(BulkSyncStagedSource *source, TransactionId next)
+{
+	TupleDesc	staged_desc = RelationGetDescr(source->plan->staged);
+	int			natts = staged_desc->natts;
+	TupleDesc	desc = CreateTemplateTupleDesc(natts + 2);
+	AttrNumber	attnos[2] = {natts + 1, natts + 2};
+	Oid			operators[2] = {Int8LessOperator, Int8LessOperator};
+	Oid			collations[2] = {InvalidOid, InvalidOid};
+	bool		nulls_first[2] = {false, false};
+	Tuplesortstate *sort;
+	TupleTableSlot *row;
+	int64		place = 0;
+
+	for (int i = 1; i <= natts; i++)
+		TupleDescCopyEntry(desc, i, staged_desc, i);
+	TupleDescInitEntry(desc, natts + 1, "rank", INT8OID, -1, 0);
+	TupleDescInitEntry(desc, natts + 2, "place", INT8OID, -1, 0);
+	sort = tuplesort_begin_heap(desc, 2, attnos, operators, collations, nulls_first,
+								Max(64, bulk_sync_memory_budget() / (16 * 1024)), NULL,
+								TUPLESORT_NONE);
+
+	row = MakeSingleTupleTableSlot(desc, &TTSOpsVirtual);
+	while (next_raw(source))
+	{
+		slot_getallattrs(source->slot);
+		ExecClearTuple(row);
+		memcpy(row->tts_values, source->slot->tts_values, natts * sizeof(Datum));
+		memcpy(row->tts_isnull, source->slot->tts_isnull, natts * sizeof(bool));
+		row->tts_values[natts] = Int64GetDatum(staging_rank(source, next));
+		row->tts_isnull[natts] = false;
+		row->tts_values[natts + 1] = Int64GetDatum(++place);
+		row->tts_isnull[natts + 1] = false;
+		ExecStoreVirtualTuple(row);
+		tuplesort_puttupleslot(sort, row);
+	}
+	ExecDropSingleTupleTableSlot(row);
+	ExecDropSingleTupleTableSlot(source->slot);
+	table_endscan(source->scan);
+	source->scan = NULL;
+
+	tuplesort_performsort(sort);
+	source->slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
+	source->store = begin_store();
+	while (tuplesort_gettupleslot(sort, true, false, source->slot, NULL))
+	{
+		CHECK_FOR_INTERRUPTS();
+		tuplestore_puttupleslot(source->store, source->slot);
+	}
+	ExecClearTuple(source->slot);
+	tuplesort_end(sort);
 }
 
 /* Opens the source under the active snapshot, in the current memory context */
@@ -161,31 +293,17 @@ bulk_sync_open_staged(const BulkSyncPlan *plan)
 		/* No synchronized scan: the rows come in the order of staging */
 		source->scan = table_beginscan_strat(plan->staged, source->snapshot, 0, NULL,
 											 true, false);
+		if (plan->options->duplicates != BULK_SYNC_DUPLICATES_ERROR)
+		{
+			TransactionId next = ReadNextTransactionId();
+
+			if (!lies_in_order(source, next))
+				sort_by_staging(source, next);
+		}
 	}
 	else
 		materialize(source);
 	return source;
-}
-
-/* Starts again from the first row */
-void
-bulk_sync_rewind_staged(BulkSyncStagedSource *source)
-{
-	ExecClearTuple(source->slot);
-	if (source->scan != NULL)
-		table_rescan(source->scan, NULL);
-	else
-		tuplestore_rescan(source->store);
-	source->position = 0;
-}
-
-static bool
-next_raw(BulkSyncStagedSource *source)
-{
-	CHECK_FOR_INTERRUPTS();
-	if (source->scan != NULL)
-		return table_scan_getnextslot(source->scan, ForwardScanDirection, source->slot);
-	return tuplestore_gettupleslot(source->store, true, false, source->slot);
 }
 
 /*

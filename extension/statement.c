@@ -88,6 +88,18 @@ forgive_system_columns(Query *query, Oid relid)
 	}
 }
 
+/*
+ * What an INSERT returns to us is seen by nobody else: it must not make the
+ * new row subject to the policies for reading, which a plain INSERT is not.
+ */
+static void
+forgive_returning(Query *query)
+{
+	RangeTblEntry *rte = rt_fetch(query->resultRelation, query->rtable);
+
+	*bulk_sync_required_perms(query, rte) &= ~ACL_SELECT;
+}
+
 /* NULL staged in a column that assigns values: take the column's default */
 static void
 coalesce_with_defaults(Query *query, Relation target, Bitmapset *attnos)
@@ -175,6 +187,8 @@ bulk_sync_prepare(const char *sql, const Oid *param_types, int nparams,
 	if (target != NULL)
 	{
 		forgive_system_columns(query, RelationGetRelid(target));
+		if (query->commandType == CMD_INSERT)
+			forgive_returning(query);
 		if (!bms_is_empty(assigned))
 			coalesce_with_defaults(query, target, assigned);
 	}

@@ -100,6 +100,19 @@ SELECT count(*) AS wrong FROM t WHERE v::int <> (SELECT max(v::int) FROM s WHERE
 CREATE TEMPORARY VIEW s_view AS SELECT k, v, n FROM s;
 SELECT * FROM bulk_sync('t', 's_view', '{k}', scope => 'true', duplicates => 'last', order_column => 'n');
 
+-- A later command may fill a hole that an earlier one left, so that its row lies before older ones: it is the last all the same.
+CREATE TABLE holes (k int PRIMARY KEY, n int);
+CREATE TEMPORARY TABLE holes_staged (k int, n int, pad text);
+INSERT INTO holes_staged SELECT CASE i WHEN 10 THEN 99 ELSE i END, i, repeat('x', 1500) FROM generate_series(1, 10) i;
+INSERT INTO holes_staged VALUES (50, 11, repeat('x', 200));
+INSERT INTO holes_staged VALUES (99, 12, repeat('x', 200));
+SELECT n, n = (SELECT n FROM holes_staged ORDER BY ctid DESC LIMIT 1) AS lies_last FROM holes_staged WHERE k = 99 ORDER BY n;
+SELECT * FROM bulk_sync('holes', 'holes_staged', scope => 'true', columns => '{k,n}', duplicates => 'last');
+SELECT * FROM holes WHERE k = 99;
+SELECT * FROM bulk_sync('holes', 'holes_staged', scope => 'true', columns => '{k,n}', duplicates => 'first');
+SELECT * FROM holes WHERE k = 99;
+DROP TABLE holes_staged;
+
 SET client_min_messages = warning;
 DROP SCHEMA duplicates_order CASCADE;
 DROP VIEW s_view;
