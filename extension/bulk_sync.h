@@ -226,7 +226,6 @@ typedef struct BulkSyncPlan
 	int			nkeys;			/* the first columns are the key */
 	BulkSyncEquality *key;
 	int			order_index;	/* column that ranks duplicates, or -1 */
-	BulkSyncEquality order;
 	FmgrInfo	order_cmp;
 
 	/* The target columns that are read, in this order */
