@@ -447,14 +447,7 @@ key_was_inserted(ApplyState *state)
 	BulkSyncStatement *statement;
 	ConflictContext context = {state->difference->groups, false};
 
-	for (int i = 0; i < plan->nscope_values; i++)
-	{
-		types[i] = plan->scope_values[i].equality.type;
-		params->params[i].ptype = types[i];
-		params->params[i].value = plan->scope_values[i].value;
-		params->params[i].isnull = plan->scope_values[i].isnull;
-		params->params[i].pflags = 0;
-	}
+	bulk_sync_set_scope_params(plan, params, types);
 	statement = bulk_sync_prepare(bulk_sync_deparse_conflict(plan), types, plan->nscope_values,
 								  env, plan->target, NULL, false);
 	PushActiveSnapshot(GetLatestSnapshot());

@@ -420,7 +420,6 @@ typedef struct BulkSyncDifference
 	char	   *matched_twice;
 	char	   *out_of_scope;
 	bool		out_of_scope_is_update;
-	int64		out_of_scope_position;
 
 	/* Of the match that made it */
 	uint64		fingerprint;	/* of the rows read, in a transaction snapshot */
@@ -474,6 +473,7 @@ extern bool bulk_sync_column_is_set(const BulkSyncPlan *plan, int index,
 extern void bulk_sync_plan_soft_delete(BulkSyncPlan *plan);
 extern void bulk_sync_plan_scope_values(BulkSyncPlan *plan);
 extern void bulk_sync_plan_scope_columns(BulkSyncPlan *plan);
+extern void bulk_sync_set_scope_params(const BulkSyncPlan *plan, ParamListInfo params, Oid *types);
 extern void bulk_sync_plan_update_where(BulkSyncPlan *plan);
 extern void bulk_sync_plan_order_column(BulkSyncPlan *plan);
 extern void bulk_sync_plan_columns_read(BulkSyncPlan *plan);

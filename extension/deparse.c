@@ -165,6 +165,20 @@ append_equality(StringInfo buf, const BulkSyncEquality *equality,
 	generate_operator_clause(buf, left, equality->type, equality->eq_opr, right, right_type);
 }
 
+/* The column has the value of scope_values[index], which is parameter $index + 1 */
+static void
+append_scope_value(StringInfo buf, const BulkSyncPlan *plan, int index)
+{
+	BulkSyncScopeColumn *scope = &plan->scope_values[index];
+	char	   *column = target_column_sql(plan, scope->target_attno);
+
+	if (scope->isnull)
+		appendStringInfo(buf, "%s IS NULL", column);
+	else
+		append_equality(buf, &scope->equality, column, psprintf("$%d", index + 1),
+						scope->equality.type);
+}
+
 /*
  * The rows of the target that are in scope.  Scope values are parameters
  * $1 ... in their order; behind them come arrays with the values that occur
@@ -176,7 +190,7 @@ bulk_sync_deparse_read(const BulkSyncPlan *plan, const bool *scope_nulls,
 {
 	StringInfoData buf;
 	bool		first = true;
-	int			nparams = 0;
+	int			nparams = plan->nscope_values;
 
 	initStringInfo(&buf);
 	if (plan->address_by_key)
@@ -195,16 +209,8 @@ bulk_sync_deparse_read(const BulkSyncPlan *plan, const bool *scope_nulls,
 	}
 	for (int i = 0; i < plan->nscope_values; i++)
 	{
-		BulkSyncScopeColumn *scope = &plan->scope_values[i];
-		char	   *column = target_column_sql(plan, scope->target_attno);
-
 		append_and(&buf, &first);
-		nparams++;
-		if (scope->isnull)
-			appendStringInfo(&buf, "%s IS NULL", column);
-		else
-			append_equality(&buf, &scope->equality, column, psprintf("$%d", nparams),
-							scope->equality.type);
+		append_scope_value(&buf, plan, i);
 	}
 	for (int i = 0; i < plan->nscope_columns; i++)
 	{
@@ -482,15 +488,8 @@ bulk_sync_deparse_conflict(const BulkSyncPlan *plan)
 		appendStringInfo(&buf, " AND " CONDITION_FORMAT, plan->options->scope);
 	for (int i = 0; i < plan->nscope_values; i++)
 	{
-		BulkSyncScopeColumn *scope = &plan->scope_values[i];
-		char	   *column = target_column_sql(plan, scope->target_attno);
-
 		appendStringInfoString(&buf, " AND ");
-		if (scope->isnull)
-			appendStringInfo(&buf, "%s IS NULL", column);
-		else
-			append_equality(&buf, &scope->equality, column, psprintf("$%d", i + 1),
-							scope->equality.type);
+		append_scope_value(&buf, plan, i);
 	}
 	return buf.data;
 }

@@ -206,11 +206,12 @@ check_planned_scope(BulkSyncMatch *match, const BulkSyncTargetRow *row,
 	if (bulk_sync_row_in_scope(plan, NULL, match->new_values, match->new_isnull,
 							   match->decided))
 		return;
-	difference->out_of_scope = MemoryContextStrdup(difference->context,
-												   bulk_sync_describe_key(plan, wanted->values,
-																		  wanted->isnull));
+	difference->out_of_scope =
+		MemoryContextStrdup(difference->context,
+							plan->nkeys > 0 ?
+							bulk_sync_describe_key(plan, wanted->values, wanted->isnull) :
+							psprintf("none, in staged row %lld", (long long) wanted->position));
 	difference->out_of_scope_is_update = (row != NULL);
-	difference->out_of_scope_position = wanted->position;
 }
 
 /*-------------------------------------------------------------------------
@@ -491,15 +492,9 @@ read_target(ReadContext *context)
 	Datum	   *arrays = palloc0(Max(plan->nscope_columns, 1) * sizeof(Datum));
 	ParamListInfo params = makeParamList(nscope);
 	BulkSyncStatement *statement;
-	int			nparams = 0;
+	int			nparams = plan->nscope_values;
 
-	for (int i = 0; i < plan->nscope_values; i++)
-	{
-		types[nparams] = plan->scope_values[i].equality.type;
-		params->params[nparams].value = plan->scope_values[i].value;
-		params->params[nparams].isnull = plan->scope_values[i].isnull;
-		nparams++;
-	}
+	bulk_sync_set_scope_params(plan, params, types);
 	if (context->groups != NULL)
 		bulk_sync_groups_arrays(context->groups, nulls, use_array, arrays);
 	for (int i = 0; i < plan->nscope_columns; i++)
@@ -509,12 +504,9 @@ read_target(ReadContext *context)
 		types[nparams] = get_array_type(bulk_sync_scope_element_type(&plan->scope_columns[i].equality));
 		params->params[nparams].value = arrays[i];
 		params->params[nparams].isnull = false;
+		params->params[nparams].pflags = PARAM_FLAG_CONST;
+		params->params[nparams].ptype = types[nparams];
 		nparams++;
-	}
-	for (int i = 0; i < nparams; i++)
-	{
-		params->params[i].pflags = PARAM_FLAG_CONST;
-		params->params[i].ptype = types[i];
 	}
 	params->numParams = nparams;
 

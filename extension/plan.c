@@ -374,7 +374,6 @@ plan_scope_checks(BulkSyncPlan *plan, const TriggerDesc *triggers)
 
 	/* What a trigger did to a row before its turn, this file cannot know */
 	plan->check_update_scope |= plan->row_at_a_time || plan->has_rules;
-
 }
 
 /* The lock that an UPDATE of these columns takes on a row */

@@ -53,6 +53,20 @@ scope_values_error_callback(void *arg)
 	errcontext("argument \"scope_values\"");
 }
 
+/* Sets the first parameters of a query to the scope values */
+void
+bulk_sync_set_scope_params(const BulkSyncPlan *plan, ParamListInfo params, Oid *types)
+{
+	for (int i = 0; i < plan->nscope_values; i++)
+	{
+		types[i] = plan->scope_values[i].equality.type;
+		params->params[i].ptype = types[i];
+		params->params[i].value = plan->scope_values[i].value;
+		params->params[i].isnull = plan->scope_values[i].isnull;
+		params->params[i].pflags = PARAM_FLAG_CONST;
+	}
+}
+
 static void
 init_scope_column(BulkSyncPlan *plan, BulkSyncScopeColumn *scope, const char *name)
 {

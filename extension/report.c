@@ -45,6 +45,8 @@ describe_key(const BulkSyncPlan *plan, const Datum *values, const bool *isnull, 
 {
 	StringInfoData buf;
 
+	if (plan->nkeys == 0)
+		return pstrdup("none");
 	initStringInfo(&buf);
 	appendStringInfoChar(&buf, '(');
 	for (int i = 0; i < plan->nkeys; i++)

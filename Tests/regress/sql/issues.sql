@@ -57,6 +57,15 @@ SELECT * FROM bulk_sync('parted', 'parted_staged', '{k}', scope => 'true');
 SELECT count(*) AS calls FROM calls;
 COMMIT;
 
+-- Without a key an error names the staged row, and where only the written row decides, that there is no key (1.0.5, 1.2.5).
+CREATE TABLE keyless (a int, area int DEFAULT 2);
+CREATE TABLE keyless_staged (a int, area int);
+INSERT INTO keyless_staged VALUES (1, 1), (2, 1), (3, 2);
+SELECT * FROM bulk_sync('keyless', 'keyless_staged', '{}', actions => '{insert}', scope => 'area = 1');
+SELECT * FROM bulk_sync('keyless', 'keyless_staged', '{}', actions => '{insert}', scope => 'area = 1', columns => '{a}');
+SELECT * FROM bulk_sync('keyless', 'keyless_staged', '{}', actions => '{insert}', scope => 'area < 3');
+TABLE keyless ORDER BY a;
+
 SET client_min_messages = warning;
 DROP SCHEMA issues CASCADE;
 DROP TABLE above_staged;
