@@ -66,6 +66,14 @@ SELECT * FROM bulk_sync('keyless', 'keyless_staged', '{}', actions => '{insert}'
 SELECT * FROM bulk_sync('keyless', 'keyless_staged', '{}', actions => '{insert}', scope => 'area < 3');
 TABLE keyless ORDER BY a;
 
+-- New rows get their ids in the order of staging, also when the match went in batches.
+CREATE TABLE numbered (id int GENERATED ALWAYS AS IDENTITY, k int PRIMARY KEY);
+CREATE TABLE numbered_staged AS SELECT 10000 - i AS k FROM generate_series(1, 5000) i;
+SET bulk_sync.work_mem = '64kB';
+SELECT inserted FROM bulk_sync('numbered', 'numbered_staged', scope => 'true');
+RESET bulk_sync.work_mem;
+SELECT count(*) FROM numbered WHERE id + k <> 10000;
+
 SET client_min_messages = warning;
 DROP SCHEMA issues CASCADE;
 DROP TABLE above_staged;
