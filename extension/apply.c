@@ -13,7 +13,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "bulk_sync.h"
+#include "apply.h"
 
 #include "access/table.h"
 #include "access/tableam.h"
@@ -28,34 +28,14 @@
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
-typedef struct ApplyState
-{
-	const BulkSyncPlan *plan;
-	BulkSyncDifference *difference;
-	BulkSyncCounts *counts;
-	char	   *rows_name;		/* of the ephemeral relation */
-
-	/* The phase that is running */
-	bool		check_scope;
-	bool		is_update;
-	int64		returned;		/* rows that RETURNING gave ... */
-	int64		returned_marks; /* ... and marks among them */
-	CommandId	first_command;
-
-	/* The statement of each phase that ran, for its AFTER triggers */
-	PlannedStmt *delete_stmt;
-	PlannedStmt *update_stmt;
-	PlannedStmt *insert_stmt;
-} ApplyState;
-
 /*-------------------------------------------------------------------------
- * Running statements over difference rows
+ * Rows that were written
  *-------------------------------------------------------------------------
  */
 
 /* Refuses a row that was written to a place outside the scope */
 static void
-check_written_row(ApplyState *state, const Datum *values, const bool *isnull)
+check_written_row(BulkSyncApply *state, const Datum *values, const bool *isnull)
 {
 	if (!bulk_sync_row_in_scope(state->plan, state->difference->groups, values, isnull, NULL))
 		bulk_sync_out_of_scope_error(state->plan,
@@ -64,12 +44,14 @@ check_written_row(ApplyState *state, const Datum *values, const bool *isnull)
 }
 
 /* A written row: count it, and check the scope where only it can tell */
-static void
-receive_written(TupleTableSlot *slot, void *arg)
+void
+bulk_sync_receive_written(TupleTableSlot *slot, void *arg)
 {
-	ApplyState *state = (ApplyState *) arg;
+	BulkSyncApply *state = (BulkSyncApply *) arg;
 
 	state->returned++;
+	if (state->collected != NULL)
+		bulk_sync_collect_written(state, slot);
 	if (DatumGetBool(slot->tts_values[0]))
 		state->returned_marks++;
 	else if (state->check_scope)
@@ -79,7 +61,7 @@ receive_written(TupleTableSlot *slot, void *arg)
 static void
 receive_found(TupleTableSlot *slot, void *arg)
 {
-	ApplyState *state = (ApplyState *) arg;
+	BulkSyncApply *state = (BulkSyncApply *) arg;
 
 	if (TransactionIdIsCurrentTransactionId(DatumGetTransactionId(slot->tts_values[0])) &&
 		DatumGetCommandId(slot->tts_values[1]) >= state->first_command)
@@ -91,7 +73,7 @@ receive_found(TupleTableSlot *slot, void *arg)
  * there is no RETURNING.  What was written all the same is looked for.
  */
 static void
-check_rows_written_since(ApplyState *state, CommandId first_command)
+check_rows_written_since(BulkSyncApply *state, CommandId first_command)
 {
 	const BulkSyncPlan *plan = state->plan;
 	BulkSyncStatement *statement;
@@ -105,202 +87,6 @@ check_rows_written_since(ApplyState *state, CommandId first_command)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	bulk_sync_run(statement, NULL, false, receive_found, state);
 	PopActiveSnapshot();
-}
-
-static BulkSyncStatement *
-prepare_phase(ApplyState *state, const char *sql, const BulkSyncRowSet *set, Bitmapset *assigned)
-{
-	const BulkSyncPlan *plan = state->plan;
-	QueryEnvironment *env = bulk_sync_row_environment(state->rows_name, set->desc, set->store,
-													  plan->row_at_a_time ? 1 : set->rows);
-	BulkSyncStatement *statement;
-
-	statement = bulk_sync_prepare(sql, NULL, 0, env, plan->target, assigned,
-								  plan->single_table && !plan->address_by_key);
-	/* A view is written by what its rules put in its place, a table is not */
-	if (plan->target->rd_rel->relkind != RELKIND_VIEW)
-		statement->counted_relid = RelationGetRelid(plan->target);
-	return statement;
-}
-
-static uint64
-run_phase(ApplyState *state, BulkSyncStatement *statement, bool returning)
-{
-	uint64		processed;
-
-	CommandCounterIncrement();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	processed = bulk_sync_run(statement, NULL, true, returning ? receive_written : NULL, state);
-	PopActiveSnapshot();
-	return processed;
-}
-
-typedef enum RowFate
-{
-	ROW_SAME,					/* still the version that was planned for */
-	ROW_CHANGED,				/* another version has taken its place */
-	ROW_GONE
-} RowFate;
-
-/* Follows a row to its present version */
-static RowFate
-follow_row(Oid tableoid, ItemPointer tid)
-{
-	Relation	rel = table_open(tableoid, NoLock);
-	TupleTableSlot *slot = table_slot_create(rel, NULL);
-	TableScanDesc scan;
-	ItemPointerData present = *tid;
-	RowFate		fate = ROW_CHANGED;
-
-	PushActiveSnapshot(GetTransactionSnapshot());
-	scan = table_beginscan_tid(rel, GetActiveSnapshot());
-	table_tuple_get_latest_tid(scan, &present);
-	table_endscan(scan);
-	if (ItemPointerEquals(&present, tid))
-		fate = table_tuple_fetch_row_version(rel, tid, GetActiveSnapshot(), slot) ?
-			ROW_SAME : ROW_GONE;
-	PopActiveSnapshot();
-	ExecDropSingleTupleTableSlot(slot);
-	table_close(rel, NoLock);
-	*tid = present;
-	return fate;
-}
-
-static void
-readdress_row(Oid tableoid, ItemPointer tid)
-{
-	(void) follow_row(tableoid, tid);
-}
-
-typedef struct MovedContext
-{
-	bool		found;
-	Oid			tableoid;
-	ItemPointerData tid;
-} MovedContext;
-
-static void
-receive_moved(TupleTableSlot *slot, void *arg)
-{
-	MovedContext *context = (MovedContext *) arg;
-
-	if (!TransactionIdIsCurrentTransactionId(DatumGetTransactionId(slot->tts_values[2])))
-		return;
-	context->found = true;
-	context->tableoid = DatumGetObjectId(slot->tts_values[0]);
-	context->tid = *(ItemPointer) DatumGetPointer(slot->tts_values[1]);
-}
-
-/*
- * Finds a row that a trigger of this call moved to another partition: no
- * chain of versions leads there, but it has its key and was written by us.
- */
-static bool
-find_moved_row(ApplyState *state, const BulkSyncRowSet *set, Datum *values, bool *isnull,
-			   MovedContext *context)
-{
-	Tuplestorestate *store = tuplestore_begin_heap(false, false, 64);
-	QueryEnvironment *env = bulk_sync_row_environment(state->rows_name, set->desc, store, 1);
-	BulkSyncStatement *statement;
-
-	tuplestore_set_eflags(store, EXEC_FLAG_REWIND);
-	tuplestore_putvalues(store, set->desc, values, isnull);
-	statement = bulk_sync_prepare(bulk_sync_deparse_find_moved(state->plan), NULL, 0, env,
-								  state->plan->target, NULL, false);
-	context->found = false;
-	PushActiveSnapshot(GetTransactionSnapshot());
-	bulk_sync_run(statement, NULL, false, receive_moved, context);
-	PopActiveSnapshot();
-	tuplestore_end(store);
-	return context->found;
-}
-
-/* Runs a statement for a single difference row */
-static uint64
-run_for_row(ApplyState *state, BulkSyncStatement *statement, const BulkSyncRowSet *set,
-			Datum *values, bool *isnull, bool returning)
-{
-	EphemeralNamedRelation enr = get_ENR(statement->env, state->rows_name);
-	Tuplestorestate *store = tuplestore_begin_heap(false, false, 64);
-	uint64		processed;
-
-	tuplestore_set_eflags(store, EXEC_FLAG_REWIND);
-	if (values != NULL)
-		tuplestore_putvalues(store, set->desc, values, isnull);
-	enr->reldata = store;
-	processed = run_phase(state, statement, returning);
-	tuplestore_end(store);
-	return processed;
-}
-
-/*
- * A row that was not written: if it has another version or another place by
- * now, it is written there; if not, something suppressed it, or it is gone.
- */
-static uint64
-run_for_changed_row(ApplyState *state, BulkSyncStatement *statement, const BulkSyncRowSet *set,
-					TupleTableSlot *slot, bool returning)
-{
-	Datum	   *values = slot->tts_values;
-	Oid			tableoid = DatumGetObjectId(values[BULK_SYNC_DIFF_TABLEOID - 1]);
-	ItemPointerData tid = *(ItemPointer) DatumGetPointer(values[BULK_SYNC_DIFF_CTID - 1]);
-	MovedContext moved;
-
-	CommandCounterIncrement();
-	switch (follow_row(tableoid, &tid))
-	{
-		case ROW_SAME:
-			return 0;
-		case ROW_CHANGED:
-			values[BULK_SYNC_DIFF_CTID - 1] = PointerGetDatum(&tid);
-			break;
-		case ROW_GONE:
-			if (!state->plan->move_chased ||
-				!find_moved_row(state, set, values, slot->tts_isnull, &moved))
-				return 0;
-			values[BULK_SYNC_DIFF_TABLEOID - 1] = ObjectIdGetDatum(moved.tableoid);
-			values[BULK_SYNC_DIFF_CTID - 1] = PointerGetDatum(&moved.tid);
-			break;
-	}
-	return run_for_row(state, statement, set, values, slot->tts_isnull, returning);
-}
-
-/*
- * Writes rows one by one: a BEFORE trigger may change rows that come later in
- * the phase, and each must be found in the version it has by then.
- */
-static uint64
-run_row_by_row(ApplyState *state, BulkSyncStatement *statement, const BulkSyncRowSet *set,
-			   bool returning)
-{
-	TupleTableSlot *slot = MakeSingleTupleTableSlot(set->desc, &TTSOpsMinimalTuple);
-	MemoryContext row_context = AllocSetContextCreate(CurrentMemoryContext, "bulk_sync row",
-													  ALLOCSET_DEFAULT_SIZES);
-	uint64		processed = 0;
-
-	/* Without a row: BEFORE STATEMENT triggers have their say first */
-	(void) run_for_row(state, statement, set, NULL, NULL, returning);
-
-	tuplestore_select_read_pointer(set->store, 0);
-	tuplestore_rescan(set->store);
-	while (tuplestore_gettupleslot(set->store, true, false, slot))
-	{
-		MemoryContext oldcontext = MemoryContextSwitchTo(row_context);
-		uint64		written;
-
-		CHECK_FOR_INTERRUPTS();
-		slot_getallattrs(slot);
-		written = run_for_row(state, statement, set, slot->tts_values, slot->tts_isnull,
-							  returning);
-		if (written == 0)
-			written = run_for_changed_row(state, statement, set, slot, returning);
-		processed += written;
-		MemoryContextSwitchTo(oldcontext);
-		MemoryContextReset(row_context);
-	}
-	ExecDropSingleTupleTableSlot(slot);
-	MemoryContextDelete(row_context);
-	return processed;
 }
 
 /* The statement that counts, for its triggers */
@@ -324,27 +110,33 @@ main_statement(const BulkSyncStatement *statement)
  *-------------------------------------------------------------------------
  */
 static void
-apply_deletes(ApplyState *state)
+apply_deletes(BulkSyncApply *state)
 {
 	const BulkSyncPlan *plan = state->plan;
 	const BulkSyncRowSet *set = &state->difference->deletes;
+	bool		returning = state->written != NULL;
 
+	state->collected = returning ? &state->written->deletes : NULL;
 	for (int null_keys = 0; null_keys <= (set->nulls_in_key ? 1 : 0); null_keys++)
 	{
 		BulkSyncStatement *statement;
 
-		statement = prepare_phase(state, bulk_sync_deparse_delete(plan, null_keys), set, NULL);
+		statement = bulk_sync_prepare_phase(state,
+											bulk_sync_deparse_delete(plan, state->difference,
+																	 null_keys, returning),
+											set, NULL);
 		state->delete_stmt = main_statement(statement);
 		if (plan->row_at_a_time)
-			state->counts->deleted += run_row_by_row(state, statement, set, false);
+			state->counts->deleted += bulk_sync_run_row_by_row(state, statement, set, returning,
+															   true);
 		else
-			state->counts->deleted += run_phase(state, statement, false);
+			state->counts->deleted += bulk_sync_run_phase(state, statement, returning);
 	}
 }
 
 /* Runs the updates, or a part of them; returns the number of rows written */
 static uint64
-run_updates(ApplyState *state, BulkSyncUpdatePart part, bool returning)
+run_updates(BulkSyncApply *state, BulkSyncUpdatePart part, bool returning)
 {
 	const BulkSyncPlan *plan = state->plan;
 	const BulkSyncRowSet *set = &state->difference->updates;
@@ -354,26 +146,27 @@ run_updates(ApplyState *state, BulkSyncUpdatePart part, bool returning)
 	{
 		BulkSyncStatement *statement;
 
-		statement = prepare_phase(state,
-								  bulk_sync_deparse_update(plan, state->difference, part,
-														   null_keys, returning),
-								  set, NULL);
+		statement = bulk_sync_prepare_phase(state,
+											bulk_sync_deparse_update(plan, state->difference, part,
+																	 null_keys, returning),
+											set, NULL);
 		state->update_stmt = main_statement(statement);
 		if (plan->row_at_a_time)
-			processed += run_row_by_row(state, statement, set, returning);
+			processed += bulk_sync_run_row_by_row(state, statement, set, returning, true);
 		else
-			processed += run_phase(state, statement, returning);
+			processed += bulk_sync_run_phase(state, statement, returning);
 	}
 	return processed;
 }
 
 static void
-apply_updates(ApplyState *state)
+apply_updates(BulkSyncApply *state)
 {
 	const BulkSyncPlan *plan = state->plan;
 	BulkSyncRowSet *set = &state->difference->updates;
 	bool		mixed = set->marks > 0 && set->marks < set->rows;
-	bool		returning = (plan->check_update_scope || mixed) && !plan->instead_of_update;
+	bool		returning = state->written != NULL ||
+		((plan->check_update_scope || mixed) && !plan->instead_of_update);
 	CommandId	first_command = GetCurrentCommandId(false);
 	uint64		processed;
 	uint64		marks;
@@ -383,12 +176,13 @@ apply_updates(ApplyState *state)
 		state->difference->deletes.rows > 0)
 	{
 		CommandCounterIncrement();
-		bulk_sync_difference_readdress(state->difference, set, readdress_row);
+		bulk_sync_difference_readdress(state->difference, set, bulk_sync_readdress_row);
 	}
 
+	state->collected = state->written != NULL ? &state->written->updates : NULL;
 	state->check_scope = plan->check_update_scope;
 	state->is_update = true;
-	if (mixed && plan->instead_of_update)
+	if (mixed && !returning)
 	{
 		marks = run_updates(state, BULK_SYNC_UPDATE_MARKS, false);
 		processed = marks + run_updates(state, BULK_SYNC_UPDATE_CHANGES, false);
@@ -405,122 +199,43 @@ apply_updates(ApplyState *state)
 	state->counts->updated += processed - marks;
 
 	/* Marks may leave the scope; with such rules they cannot be told apart */
-	if (plan->check_update_scope && plan->instead_of_update && set->marks == 0)
+	if (plan->check_update_scope && !returning && set->marks == 0)
 		check_rows_written_since(state, first_command);
 }
 
 /*-------------------------------------------------------------------------
- * A key that somebody else inserted
+ * Inserts
  *-------------------------------------------------------------------------
  */
-typedef struct ConflictContext
-{
-	BulkSyncGroups *groups;
-	bool		found;
-} ConflictContext;
-
 static void
-receive_conflict(TupleTableSlot *slot, void *arg)
-{
-	ConflictContext *context = (ConflictContext *) arg;
-
-	/* Rows of our own are no concurrent insert */
-	if (!slot->tts_isnull[0] &&
-		TransactionIdIsCurrentTransactionId(DatumGetTransactionId(slot->tts_values[0])))
-		return;
-	if (context->groups != NULL &&
-		!bulk_sync_groups_contain(context->groups, slot->tts_values + 1, slot->tts_isnull + 1))
-		return;
-	context->found = true;
-}
-
-/* Is there by now a row in scope with the key of a row to be inserted? */
-static bool
-key_was_inserted(ApplyState *state)
+apply_inserts(BulkSyncApply *state)
 {
 	const BulkSyncPlan *plan = state->plan;
 	const BulkSyncRowSet *set = &state->difference->inserts;
-	Oid		   *types = palloc0(Max(plan->nscope_values, 1) * sizeof(Oid));
-	ParamListInfo params = makeParamList(plan->nscope_values);
-	QueryEnvironment *env = bulk_sync_row_environment(state->rows_name, set->desc, set->store,
-													  set->rows);
-	BulkSyncStatement *statement;
-	ConflictContext context = {state->difference->groups, false};
-
-	bulk_sync_set_scope_params(plan, params, types);
-	statement = bulk_sync_prepare(bulk_sync_deparse_conflict(plan), types, plan->nscope_values,
-								  env, plan->target, NULL, false);
-	PushActiveSnapshot(GetLatestSnapshot());
-	bulk_sync_run(statement, params, false, receive_conflict, &context);
-	PopActiveSnapshot();
-	return context.found;
-}
-
-/*
- * A unique violation while rows are inserted: if another transaction inserted
- * the key since the rows were matched, a retry will find it and update it.
- * Called with the error cleared away; returns if it was an ordinary violation,
- * or if the question cannot be answered any more.  The transaction is going to
- * be aborted in any case: the subtransaction only gives the question a clean
- * ground.
- */
-static void
-check_concurrent_insert(ApplyState *state)
-{
-	MemoryContext oldcontext = CurrentMemoryContext;
-	ResourceOwner oldowner = CurrentResourceOwner;
-	volatile bool found = false;
-	ErrorData  *volatile error = NULL;
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(oldcontext);
-	PG_TRY();
-	{
-		found = key_was_inserted(state);
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(oldcontext);
-		error = CopyErrorData();
-		FlushErrorState();
-	}
-	PG_END_TRY();
-	RollbackAndReleaseCurrentSubTransaction();
-	MemoryContextSwitchTo(oldcontext);
-	CurrentResourceOwner = oldowner;
-
-	/* A cancel must not get lost behind the violation */
-	if (error != NULL && ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
-		ReThrowError(error);
-	if (found)
-		ereport(ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("could not serialize access due to concurrent insert"),
-				 errdetail("A key to be inserted into \"%s\" was inserted by another transaction.",
-						   RelationGetRelationName(state->plan->target)),
-				 errhint("Retry the transaction.")));
-}
-
-static void
-apply_inserts(ApplyState *state)
-{
-	const BulkSyncPlan *plan = state->plan;
-	const BulkSyncRowSet *set = &state->difference->inserts;
-	bool		returning = plan->check_insert_scope && !plan->instead_of_insert;
+	bool		returning = state->written != NULL ||
+		(plan->check_insert_scope && !plan->instead_of_insert);
+	bool		row_by_row = state->written != NULL && plan->insert_may_skip;
 	CommandId	first_command = GetCurrentCommandId(false);
 	BulkSyncStatement *statement;
 	MemoryContext context = CurrentMemoryContext;
 
-	state->check_scope = returning;
+	state->collected = state->written != NULL ? &state->written->inserts : NULL;
+	state->check_scope = plan->check_insert_scope;
 	state->is_update = false;
+	if (state->written != NULL && !row_by_row)
+		bulk_sync_collect_inserts(state);
 
-	statement = prepare_phase(state,
+	statement = bulk_sync_prepare_phase(state,
 							  bulk_sync_deparse_insert(plan, state->difference, returning),
 							  set, plan->assigned_attnos);
 	state->insert_stmt = main_statement(statement);
 	PG_TRY();
 	{
-		state->counts->inserted = run_phase(state, statement, returning);
+		if (row_by_row)
+			state->counts->inserted = bulk_sync_run_row_by_row(state, statement, set, returning,
+															   false);
+		else
+			state->counts->inserted = bulk_sync_run_phase(state, statement, returning);
 	}
 	PG_CATCH();
 	{
@@ -529,17 +244,18 @@ apply_inserts(ApplyState *state)
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
 		if (error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION && plan->matching &&
+			plan->options->purpose != BULK_SYNC_HISTORY &&
 			!plan->options->ignore_conflicts && !plan->has_foreign)
 		{
 			FlushErrorState();
-			check_concurrent_insert(state);
+			bulk_sync_check_concurrent_insert(state);
 			ReThrowError(error);
 		}
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
 
-	if (plan->check_insert_scope && plan->instead_of_insert)
+	if (plan->check_insert_scope && !returning)
 		check_rows_written_since(state, first_command);
 }
 
@@ -592,7 +308,7 @@ queue_statement_triggers(PlannedStmt *stmt, CmdType command)
 }
 
 static void
-fire_after_triggers(ApplyState *state)
+fire_after_triggers(BulkSyncApply *state)
 {
 	EState	   *estate;
 
@@ -611,18 +327,24 @@ fire_after_triggers(ApplyState *state)
 	CommandCounterIncrement();
 }
 
-/* Writes the difference and counts what was really written */
+/*
+ * Writes the difference and counts what was really written.  The rows go to
+ * "written", unless that is NULL.
+ */
 void
-bulk_sync_apply(const BulkSyncPlan *plan, BulkSyncDifference *difference, BulkSyncCounts *counts)
+bulk_sync_apply(const BulkSyncPlan *plan, BulkSyncDifference *difference, BulkSyncCounts *counts,
+				BulkSyncWritten *written)
 {
-	ApplyState	state;
+	BulkSyncApply	state;
 
 	memset(&state, 0, sizeof(state));
 	state.plan = plan;
 	state.difference = difference;
 	state.counts = counts;
+	state.written = written;
 	state.rows_name = psprintf("%srows", plan->prefix);
 
+	bulk_sync_written_begin(&state);
 	AfterTriggerBeginQuery();
 	/* "Deletes must come before inserts": they free unique values */
 	if (difference->deletes.rows > 0)
@@ -632,6 +354,7 @@ bulk_sync_apply(const BulkSyncPlan *plan, BulkSyncDifference *difference, BulkSy
 	if (difference->inserts.rows > 0)
 		apply_inserts(&state);
 	fire_after_triggers(&state);
+	bulk_sync_written_finish(&state);
 
 	/* A rule of a view may have written more rows than it was asked to */
 	counts->inserted = Min(counts->inserted, difference->planned_inserts);

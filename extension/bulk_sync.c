@@ -28,6 +28,9 @@ BULK_SYNC_EXPORT_BEGIN
 PG_MODULE_MAGIC;
 void		_PG_init(void);
 PG_FUNCTION_INFO_V1(bulk_sync);
+PG_FUNCTION_INFO_V1(bulk_sync_compare);
+PG_FUNCTION_INFO_V1(bulk_sync_returning);
+PG_FUNCTION_INFO_V1(bulk_sync_insert_changed);
 PG_FUNCTION_INFO_V1(bulk_sync_stage);
 BULK_SYNC_EXPORT_END
 
@@ -110,40 +113,102 @@ make_difference(const BulkSyncPlan *plan)
 	return difference;
 }
 
-Datum
-bulk_sync(PG_FUNCTION_ARGS)
+/* What the calls have in common, around what they do with the difference */
+typedef struct Call
 {
 	MemoryContext context;
 	MemoryContext oldcontext;
-	BulkSyncOptions *options;
 	BulkSyncPlan *plan;
 	BulkSyncDifference *difference;
-	BulkSyncCounts counts = {0};
+	BulkSyncCounts counts;
+} Call;
 
-	context = AllocSetContextCreate(CurrentMemoryContext, "bulk_sync", ALLOCSET_DEFAULT_SIZES);
-	oldcontext = MemoryContextSwitchTo(context);
+static void
+begin_call(Call *call)
+{
+	memset(call, 0, sizeof(Call));
+	call->context = AllocSetContextCreate(CurrentMemoryContext, "bulk_sync",
+										  ALLOCSET_DEFAULT_SIZES);
+	call->oldcontext = MemoryContextSwitchTo(call->context);
+}
 
-	options = bulk_sync_read_options(fcinfo);
-	plan = bulk_sync_make_plan(options);
-	difference = make_difference(plan);
+static void
+find_difference(Call *call, const BulkSyncOptions *options)
+{
+	call->plan = bulk_sync_make_plan(options);
+	call->difference = make_difference(call->plan);
+	call->counts.staged_rows = call->difference->staged_rows;
+	call->counts.unchanged = call->difference->unchanged;
+	call->counts.skipped = call->difference->skipped;
+}
 
-	counts.staged_rows = difference->staged_rows;
-	counts.unchanged = difference->unchanged;
-	counts.skipped = difference->skipped;
+static void
+end_call(Call *call)
+{
+	bulk_sync_difference_free(call->difference);
+	bulk_sync_close_plan(call->plan);
+	MemoryContextSwitchTo(call->oldcontext);
+	MemoryContextDelete(call->context);
+}
+
+Datum
+bulk_sync(PG_FUNCTION_ARGS)
+{
+	Call		call;
+	BulkSyncOptions *options;
+
+	begin_call(&call);
+	options = bulk_sync_read_options(fcinfo, BULK_SYNC_COUNT);
+	find_difference(&call, options);
 	if (options->dry_run)
 	{
-		counts.inserted = difference->planned_inserts;
-		counts.updated = difference->planned_updates;
-		counts.deleted = difference->planned_deletes;
+		call.counts.inserted = call.difference->planned_inserts;
+		call.counts.updated = call.difference->planned_updates;
+		call.counts.deleted = call.difference->planned_deletes;
 	}
 	else
-		bulk_sync_apply(plan, difference, &counts);
+		bulk_sync_apply(call.plan, call.difference, &call.counts, NULL);
+	end_call(&call);
+	PG_RETURN_DATUM(bulk_sync_counts_tuple(fcinfo, &call.counts));
+}
 
-	bulk_sync_difference_free(difference);
-	bulk_sync_close_plan(plan);
-	MemoryContextSwitchTo(oldcontext);
-	MemoryContextDelete(context);
-	PG_RETURN_DATUM(bulk_sync_counts_tuple(fcinfo, &counts));
+Datum
+bulk_sync_compare(PG_FUNCTION_ARGS)
+{
+	Call		call;
+
+	begin_call(&call);
+	find_difference(&call, bulk_sync_read_options(fcinfo, BULK_SYNC_COMPARE));
+	bulk_sync_report_planned(fcinfo, call.difference);
+	end_call(&call);
+	return (Datum) 0;
+}
+
+Datum
+bulk_sync_returning(PG_FUNCTION_ARGS)
+{
+	Call		call;
+	BulkSyncWritten written = {0};
+
+	begin_call(&call);
+	find_difference(&call, bulk_sync_read_options(fcinfo, BULK_SYNC_RETURN));
+	bulk_sync_apply(call.plan, call.difference, &call.counts, &written);
+	bulk_sync_report_written(fcinfo, call.difference, &written);
+	bulk_sync_written_free(&written);
+	end_call(&call);
+	return (Datum) 0;
+}
+
+Datum
+bulk_sync_insert_changed(PG_FUNCTION_ARGS)
+{
+	Call		call;
+
+	begin_call(&call);
+	find_difference(&call, bulk_sync_read_history_options(fcinfo));
+	bulk_sync_apply(call.plan, call.difference, &call.counts, NULL);
+	end_call(&call);
+	PG_RETURN_DATUM(bulk_sync_history_counts_tuple(fcinfo, &call.counts));
 }
 
 Datum

@@ -69,8 +69,19 @@ typedef enum BulkSyncDuplicates
 	BULK_SYNC_DUPLICATES_LAST
 } BulkSyncDuplicates;
 
+/* What the call is for, and so what it gives back */
+typedef enum BulkSyncPurpose
+{
+	BULK_SYNC_COUNT,			/* bulk_sync(): do it, and count */
+	BULK_SYNC_RETURN,			/* bulk_sync_returning(): do it, and return the rows */
+	BULK_SYNC_COMPARE,			/* bulk_compare(): return what would be done */
+	BULK_SYNC_HISTORY			/* bulk_insert_changed(): append what is new */
+} BulkSyncPurpose;
+
 typedef struct BulkSyncOptions
 {
+	BulkSyncPurpose purpose;
+	const char *function;		/* its name, for messages */
 	Oid			target;
 	Oid			staged;
 	bool		key_given;		/* false: the primary key */
@@ -98,8 +109,20 @@ typedef struct BulkSyncOptions
 	double		max_delete_fraction;	/* -1: no limit */
 
 	LOCKMODE	lock_mode;
-	bool		dry_run;
+	bool		dry_run;		/* nothing is written; bulk_compare() neither */
+	bool		include_unchanged;	/* rows that are equal are returned as well */
+
+	/* bulk_insert_changed() alone; order_column is then one of the target */
+	bool		compare_given;	/* false: all that is staged */
+	List	   *compare_columns;
 } BulkSyncOptions;
+
+/* Are rows returned, and not only counts? */
+static inline bool
+bulk_sync_returns_rows(const BulkSyncOptions *options)
+{
+	return options->purpose == BULK_SYNC_RETURN || options->purpose == BULK_SYNC_COMPARE;
+}
 
 /*-------------------------------------------------------------------------
  * Conditions: boolean SQL of the caller, evaluated on values held by us
@@ -228,8 +251,12 @@ typedef struct BulkSyncPlan
 	int			order_index;	/* column that ranks duplicates, or -1 */
 	FmgrInfo	order_cmp;
 
-	/* The target columns that are read, in this order */
+	/*
+	 * The target columns that are read, in this order: first those that
+	 * matching needs, then those that are only shown.
+	 */
 	int			nread;
+	int			nread_to_match;
 	AttrNumber *read_attnos;
 	int		   *read_index;		/* by attribute number - 1; -1: not read */
 	TupleDesc	read_desc;
@@ -253,6 +280,22 @@ typedef struct BulkSyncPlan
 	Oid			soft_type;		/* below any domain: assigning checks that */
 	Datum		soft_mark;		/* the value that marks a row */
 
+	/* Rows to be returned: which of the columns read they show */
+	int			nshown;
+	int		   *shown;			/* read indexes, in the order of the target */
+	TupleDesc	shown_desc;
+	bool		read_again;		/* once more when all triggers have fired */
+
+	/* History: the order column says which row of a key is the newest */
+	AttrNumber	history_attno;	/* 0: this is no history */
+	int			history_index;	/* in columns[]; -1: it is not staged */
+	int			history_read_index;
+	FmgrInfo	history_cmp;
+	Oid			history_lt_opr;
+	bool		history_known;	/* not staged, but its default is known: */
+	Datum		history_default;
+	bool		history_default_isnull;
+
 	/* How the target can be written */
 	bool		address_by_key; /* rows have no tableoid and ctid to go by */
 	bool		has_foreign;	/* some rows are on another server */
@@ -261,9 +304,12 @@ typedef struct BulkSyncPlan
 	bool		row_at_a_time;	/* BEFORE triggers may change planned rows */
 	bool		single_table;	/* neither partitions nor children */
 	bool		has_rules;		/* rules add to what is done to the target ... */
+	bool		instead_rules;
 	bool		instead_of_insert;	/* ... or take its place, for some rows or */
 	bool		instead_of_update;	/* all: then RETURNING is not allowed */
 	bool		move_chased;	/* a trigger may move a planned row elsewhere */
+	bool		insert_by_key;	/* insert in the order of the key, not of staging */
+	bool		insert_may_skip;	/* a row to be inserted may vanish silently */
 	bool		check_insert_scope; /* only the written row decides */
 	bool		check_update_scope;
 	bool		has_identity;
@@ -288,6 +334,7 @@ typedef struct BulkSyncTargetRow
 {
 	Oid			tableoid;
 	ItemPointerData tid;
+	int64		written;		/* history: when, by transaction and command */
 	Datum	   *values;
 	bool	   *isnull;
 } BulkSyncTargetRow;
@@ -307,61 +354,14 @@ typedef struct BulkSyncStagedSource BulkSyncStagedSource;
 typedef struct BulkSyncGroups BulkSyncGroups;
 
 /*-------------------------------------------------------------------------
- * Matching
- *-------------------------------------------------------------------------
- */
-
-/* A staged row, as long as it waits for its target row */
-typedef struct BulkSyncEntry
-{
-	MinimalTuple marked;		/* soft delete: a marked row of its key */
-	int64		position;
-	uint32		hash;
-	bool		matched;		/* to a live row */
-	bool		reported;		/* as a duplicate */
-	bool		replaced;		/* by a better duplicate */
-	bool		marked_twice;
-	uint32		space;			/* for the tuple */
-	Oid			marked_tableoid;
-	ItemPointerData marked_tid;
-	/* the wanted row follows, as a MinimalTuple, at MAXALIGN */
-} BulkSyncEntry;
-
-#define BULK_SYNC_ENTRY_SIZE	MAXALIGN(sizeof(BulkSyncEntry))
-#define BULK_SYNC_ENTRY_TUPLE(entry) \
-	((MinimalTuple) ((char *) (entry) + BULK_SYNC_ENTRY_SIZE))
-
-/* Staged rows in memory, by their key (hash_table.c) */
-typedef struct BulkSyncHashTable BulkSyncHashTable;
-
-typedef struct BulkSyncMatch
-{
-	const BulkSyncPlan *plan;
-	struct BulkSyncDifference *difference;
-	BulkSyncGroups *groups;
-	MemoryContext context;		/* of the match */
-	MemoryContext row_context;	/* of what is done about one row */
-	TupleTableSlot *staged_slot;	/* the staged row of an entry */
-	TupleTableSlot *marked_slot;	/* the marked row of an entry */
-	void	   *matcher;		/* private to match_hash.c or match_sort.c */
-
-	/* Scratch space for one pair of rows */
-	bool	   *takes;			/* by column index */
-	Datum	   *new_values;		/* the row to be written, by read index */
-	bool	   *new_isnull;
-	bool	   *decided;
-	bool	   *generated;		/* by read index */
-	bool	   *key_image_differs;	/* of the pair, by key column */
-} BulkSyncMatch;
-
-/*-------------------------------------------------------------------------
  * Difference: what is to be written.  Kept in tuplestores, so that its size
  * is bounded by disk and not by memory.
  *-------------------------------------------------------------------------
  */
 /*
  * Attributes of a difference row: these, then the wanted columns, then, where
- * rows are addressed by key, the key of the target row.
+ * rows are addressed by key, the key of the target row, then, where rows are
+ * returned, the columns that were read of it.
  */
 #define BULK_SYNC_DIFF_TABLEOID		1
 #define BULK_SYNC_DIFF_CTID			2
@@ -370,11 +370,14 @@ typedef struct BulkSyncMatch
 #define BULK_SYNC_DIFF_SET_SOFT		5	/* write DIFF_SOFT */
 #define BULK_SYNC_DIFF_SOFT			6	/* new value of the soft-delete column */
 #define BULK_SYNC_DIFF_TAKES		7	/* bytea: bit i = column i is written */
-#define BULK_SYNC_DIFF_OLD			8	/* record: the target row as it was read */
-#define BULK_SYNC_DIFF_FIXED		8
+#define BULK_SYNC_DIFF_OLD			8	/* record: the target row that was matched */
+#define BULK_SYNC_DIFF_CHANGED		9	/* bytea: bit i = column i would change */
+#define BULK_SYNC_DIFF_FIXED		9
 #define BULK_SYNC_DIFF_WANTED(column)	(BULK_SYNC_DIFF_FIXED + (column) + 1)
 #define BULK_SYNC_DIFF_OLD_KEY(plan, key) \
 	(BULK_SYNC_DIFF_FIXED + (plan)->ncolumns + (key) + 1)
+#define BULK_SYNC_DIFF_OLD_COLUMN(difference, index) \
+	((difference)->first_old + (index))
 
 typedef struct BulkSyncRowSet
 {
@@ -395,6 +398,7 @@ typedef struct BulkSyncDifference
 	MemoryContext context;
 	MemoryContext row_context;
 	TupleDesc	desc;
+	AttrNumber	first_old;		/* where the columns that were read begin, or 0 */
 	TupleDesc	old_desc;		/* of BULK_SYNC_DIFF_OLD */
 	Datum	   *values;			/* one difference row, being built */
 	bool	   *isnull;
@@ -402,6 +406,7 @@ typedef struct BulkSyncDifference
 	BulkSyncRowSet deletes;
 	BulkSyncRowSet updates;		/* updates and soft-delete marks */
 	BulkSyncRowSet inserts;
+	BulkSyncRowSet equals;		/* unchanged rows, if they are returned */
 
 	/* What was planned */
 	int64		staged_rows;
@@ -435,6 +440,19 @@ typedef enum BulkSyncUpdatePart
 	BULK_SYNC_UPDATE_CHANGES	/* all but those */
 } BulkSyncUpdatePart;
 
+/*
+ * Rows as they were written: difference rows, in which the address is that of
+ * the new row, with the columns that are read of it behind them.
+ */
+typedef struct BulkSyncWritten
+{
+	TupleDesc	desc;
+	AttrNumber	first_new;
+	BulkSyncRowSet deletes;
+	BulkSyncRowSet updates;
+	BulkSyncRowSet inserts;
+} BulkSyncWritten;
+
 typedef struct BulkSyncCounts
 {
 	int64		staged_rows;
@@ -451,7 +469,8 @@ typedef struct BulkSyncCounts
  */
 
 /* in options.c */
-extern BulkSyncOptions *bulk_sync_read_options(FunctionCallInfo fcinfo);
+extern BulkSyncOptions *bulk_sync_read_options(FunctionCallInfo fcinfo, BulkSyncPurpose purpose);
+extern BulkSyncOptions *bulk_sync_read_history_options(FunctionCallInfo fcinfo);
 extern void bulk_sync_read_stage_options(FunctionCallInfo fcinfo, Oid *target, List **columns,
 										 char **staged_name, bool *on_commit_drop);
 extern const char *bulk_sync_role_argument(BulkSyncRole role);
@@ -463,6 +482,8 @@ extern Relation bulk_sync_open_target(Oid relid, const char *argument);
 
 /* in columns.c */
 extern void bulk_sync_plan_columns(BulkSyncPlan *plan);
+extern int	bulk_sync_find_column(const BulkSyncPlan *plan, AttrNumber target_attno);
+extern bool bulk_sync_column_is_generated(const BulkSyncPlan *plan, AttrNumber attno);
 extern int	bulk_sync_require_staged_column(BulkSyncPlan *plan, AttrNumber staged_attno,
 											bool paired);
 extern bool bulk_sync_column_may_keep(const BulkSyncColumn *column);
@@ -476,6 +497,7 @@ extern void bulk_sync_plan_scope_columns(BulkSyncPlan *plan);
 extern void bulk_sync_set_scope_params(const BulkSyncPlan *plan, ParamListInfo params, Oid *types);
 extern void bulk_sync_plan_update_where(BulkSyncPlan *plan);
 extern void bulk_sync_plan_order_column(BulkSyncPlan *plan);
+extern void bulk_sync_plan_history(BulkSyncPlan *plan);
 extern void bulk_sync_plan_columns_read(BulkSyncPlan *plan);
 
 /* in names.c */
@@ -509,6 +531,7 @@ extern BulkSyncStagedSource *bulk_sync_open_staged(const BulkSyncPlan *plan);
 extern void bulk_sync_rewind_staged(BulkSyncStagedSource *source);
 extern bool bulk_sync_next_staged(BulkSyncStagedSource *source, BulkSyncStagedRow *row);
 extern int64 bulk_sync_count_staged(BulkSyncStagedSource *source);
+extern int64 bulk_sync_writing_rank(TransactionId xmin, CommandId cmin, TransactionId next);
 extern void bulk_sync_close_staged(BulkSyncStagedSource *source);
 
 /* in match.c */
@@ -517,49 +540,6 @@ extern uint64 bulk_sync_scope_fingerprint(const BulkSyncPlan *plan, BulkSyncGrou
 extern bool bulk_sync_row_in_scope(const BulkSyncPlan *plan, BulkSyncGroups *groups,
 								   const Datum *values, const bool *isnull,
 								   const bool *decided);
-extern bool bulk_sync_new_duplicate_wins(const BulkSyncPlan *plan,
-										 const Datum *old_values, const bool *old_isnull,
-										 int64 old_position,
-										 const Datum *new_values, const bool *new_isnull,
-										 int64 new_position);
-extern void bulk_sync_match_duplicate(BulkSyncMatch *match, BulkSyncEntry *entry,
-									  const Datum *values, const bool *isnull);
-extern void bulk_sync_match_row(BulkSyncMatch *match, BulkSyncEntry *entry,
-								const BulkSyncTargetRow *row);
-extern void bulk_sync_match_entry_done(BulkSyncMatch *match, BulkSyncEntry *entry);
-
-/* in hash_table.c */
-extern BulkSyncHashTable *bulk_sync_table_create(const BulkSyncPlan *plan);
-extern void bulk_sync_table_free(BulkSyncHashTable *table);
-extern void bulk_sync_table_reset(BulkSyncHashTable *table);
-extern uint32 bulk_sync_hash_key(const BulkSyncPlan *plan, const Datum *values,
-								 const bool *isnull, bool target);
-extern BulkSyncEntry *bulk_sync_table_find(BulkSyncHashTable *table, uint32 hash,
-										   const Datum *values, const bool *isnull, bool target);
-extern void bulk_sync_table_prefetch_slot(const BulkSyncHashTable *table, uint32 hash);
-extern void bulk_sync_table_prefetch_entry(const BulkSyncHashTable *table, uint32 hash);
-extern bool bulk_sync_table_is_full(const BulkSyncHashTable *table);
-extern void bulk_sync_table_for_each(BulkSyncHashTable *table,
-									 void (*function) (BulkSyncEntry *entry, void *arg),
-									 void *arg);
-extern void bulk_sync_table_put(BulkSyncHashTable *table, BulkSyncMatch *match, uint32 hash,
-								int64 position, bool reported, MinimalTuple tuple,
-								const Datum *values, const bool *isnull);
-extern bool bulk_sync_table_split(BulkSyncHashTable *table,
-								  bool (*keep) (BulkSyncEntry *entry, void *arg), void *arg);
-
-/* in match_hash.c */
-extern void bulk_sync_hash_begin(BulkSyncMatch *match);
-extern void bulk_sync_hash_add(BulkSyncMatch *match, const BulkSyncStagedRow *row);
-extern void bulk_sync_hash_added(BulkSyncMatch *match);
-extern void bulk_sync_hash_probe(BulkSyncMatch *match, const BulkSyncTargetRow *row);
-extern void bulk_sync_hash_finish(BulkSyncMatch *match);
-
-/* in match_sort.c */
-extern void bulk_sync_sort_begin(BulkSyncMatch *match);
-extern void bulk_sync_sort_add(BulkSyncMatch *match, const BulkSyncStagedRow *row);
-extern void bulk_sync_sort_probe(BulkSyncMatch *match, const BulkSyncTargetRow *row);
-extern void bulk_sync_sort_finish(BulkSyncMatch *match);
 
 /* in scope_groups.c */
 extern BulkSyncGroups *bulk_sync_groups_create(const BulkSyncPlan *plan);
@@ -576,10 +556,16 @@ extern void bulk_sync_difference_delete(BulkSyncDifference *difference,
 extern void bulk_sync_difference_update(BulkSyncDifference *difference,
 										const BulkSyncTargetRow *row,
 										const BulkSyncStagedRow *wanted, const bool *takes,
-										bool revive);
+										const bool *changed, bool revive);
 extern void bulk_sync_difference_insert(BulkSyncDifference *difference,
 										const BulkSyncStagedRow *wanted);
+extern void bulk_sync_difference_equal(BulkSyncDifference *difference,
+									   const BulkSyncTargetRow *row,
+									   const BulkSyncStagedRow *wanted);
 extern void bulk_sync_difference_sort(BulkSyncDifference *difference);
+extern void bulk_sync_init_entry(const BulkSyncPlan *plan, TupleDesc desc, AttrNumber attno,
+								 Oid type, int32 typmod, Oid collation);
+extern void bulk_sync_init_row_set(BulkSyncRowSet *set, TupleDesc desc);
 extern Tuplestorestate *bulk_sync_begin_row_store(void);
 extern void bulk_sync_difference_readdress(BulkSyncDifference *difference, BulkSyncRowSet *set,
 										   void (*follow) (Oid tableoid, ItemPointer tid));
@@ -601,7 +587,10 @@ extern void bulk_sync_serialization_error(void);
 
 /* in apply.c */
 extern void bulk_sync_apply(const BulkSyncPlan *plan, BulkSyncDifference *difference,
-							BulkSyncCounts *counts);
+							BulkSyncCounts *counts, BulkSyncWritten *written);
+
+/* in written.c */
+extern void bulk_sync_written_free(BulkSyncWritten *written);
 
 /* in report.c */
 extern char *bulk_sync_describe_key(const BulkSyncPlan *plan, const Datum *values,
@@ -609,6 +598,12 @@ extern char *bulk_sync_describe_key(const BulkSyncPlan *plan, const Datum *value
 extern char *bulk_sync_describe_target_key(const BulkSyncPlan *plan, const Datum *values,
 										   const bool *isnull);
 extern Datum bulk_sync_counts_tuple(FunctionCallInfo fcinfo, const BulkSyncCounts *counts);
+extern Datum bulk_sync_history_counts_tuple(FunctionCallInfo fcinfo, const BulkSyncCounts *counts);
+
+/* in report_rows.c */
+extern void bulk_sync_report_planned(FunctionCallInfo fcinfo, BulkSyncDifference *difference);
+extern void bulk_sync_report_written(FunctionCallInfo fcinfo, BulkSyncDifference *difference,
+									 BulkSyncWritten *written);
 
 /* in stage.c */
 extern Oid	bulk_sync_create_stage(Oid target_oid, List *columns, char *staged_name,
@@ -623,12 +618,15 @@ extern const char *bulk_sync_deparse_scope_values(const BulkSyncPlan *plan);
 extern const char *bulk_sync_deparse_staged(const BulkSyncPlan *plan);
 extern const char *bulk_sync_deparse_read(const BulkSyncPlan *plan, const bool *scope_nulls,
 										  const bool *scope_arrays);
-extern const char *bulk_sync_deparse_delete(const BulkSyncPlan *plan, bool null_keys);
+extern const char *bulk_sync_deparse_delete(const BulkSyncPlan *plan,
+											const BulkSyncDifference *difference,
+											bool null_keys, bool returning);
 extern const char *bulk_sync_deparse_update(const BulkSyncPlan *plan,
 											const BulkSyncDifference *difference,
 											BulkSyncUpdatePart part, bool null_keys,
 											bool returning);
 extern const char *bulk_sync_deparse_written(const BulkSyncPlan *plan);
+extern const char *bulk_sync_deparse_written_rows(const BulkSyncPlan *plan, TupleDesc desc);
 extern const char *bulk_sync_deparse_find_moved(const BulkSyncPlan *plan);
 extern const char *bulk_sync_deparse_insert(const BulkSyncPlan *plan,
 											const BulkSyncDifference *difference,

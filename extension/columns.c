@@ -40,6 +40,12 @@ bulk_sync_column_is_set(const BulkSyncPlan *plan, int index, const BulkSyncDiffe
 	return difference != NULL ? difference->key_image_differs[index] : column->image_may_differ;
 }
 
+bool
+bulk_sync_column_is_generated(const BulkSyncPlan *plan, AttrNumber attno)
+{
+	return TupleDescAttr(RelationGetDescr(plan->target), attno - 1)->attgenerated != '\0';
+}
+
 static const char *
 attribute_name(Relation rel, AttrNumber attno)
 {
@@ -126,8 +132,8 @@ add_target_column(BulkSyncPlan *plan, AttrNumber target_attno, AttrNumber staged
 }
 
 /* Index of the column that holds a target column, or -1 */
-static int
-column_of_target(const BulkSyncPlan *plan, AttrNumber target_attno)
+int
+bulk_sync_find_column(const BulkSyncPlan *plan, AttrNumber target_attno)
 {
 	for (int i = 0; i < plan->ncolumns; i++)
 	{
@@ -269,7 +275,7 @@ add_synced_columns(BulkSyncPlan *plan)
 					 errhint("Perhaps you meant to name the column \"%s\".", nearest) :
 					 errhint("Use the argument \"columns\" to name the columns to sync.")));
 		}
-		if (column_of_target(plan, target_attno) >= 0)
+		if (bulk_sync_find_column(plan, target_attno) >= 0)
 			continue;			/* a key column */
 		if (target_attno == plan->soft_attno)
 			continue;			/* written by soft deletes alone */
@@ -318,7 +324,7 @@ assign_roles(BulkSyncPlan *plan)
 		foreach(lc, plan->options->role_columns[role])
 		{
 			char	   *name = (char *) lfirst(lc);
-			int			index = column_of_target(plan, bulk_sync_find_attribute(plan->target, name));
+			int			index = bulk_sync_find_column(plan, bulk_sync_find_attribute(plan->target, name));
 
 			check_role_column(plan, name, role, index);
 			plan->columns[index].role = role;
@@ -334,7 +340,7 @@ add_supplied_columns(BulkSyncPlan *plan)
 	for (int i = 0; i < plan->nscope_values; i++)
 	{
 		BulkSyncScopeColumn *scope = &plan->scope_values[i];
-		int			index = column_of_target(plan, scope->target_attno);
+		int			index = bulk_sync_find_column(plan, scope->target_attno);
 		BulkSyncColumn *column;
 
 		if (index < 0)
@@ -416,6 +422,7 @@ bulk_sync_plan_columns(BulkSyncPlan *plan)
 												NULL, false, &plan->scope_conjuncts);
 	bulk_sync_plan_update_where(plan);
 	bulk_sync_plan_order_column(plan);
+	bulk_sync_plan_history(plan);
 	bulk_sync_plan_columns_read(plan);
 	make_wanted_desc(plan);
 

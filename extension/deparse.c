@@ -200,6 +200,10 @@ bulk_sync_deparse_read(const BulkSyncPlan *plan, const bool *scope_nulls,
 							   BULK_SYNC_TARGET_ALIAS ".ctid");
 	for (int i = 0; i < plan->nread; i++)
 		appendStringInfo(&buf, ", %s", target_column_sql(plan, plan->read_attnos[i]));
+	/* Among equals the row that was inserted last is the newest */
+	if (plan->history_attno != InvalidAttrNumber && !plan->address_by_key)
+		appendStringInfoString(&buf, ", " BULK_SYNC_TARGET_ALIAS ".xmin, "
+							   BULK_SYNC_TARGET_ALIAS ".cmin");
 	appendStringInfo(&buf, " FROM %s AS " BULK_SYNC_TARGET_ALIAS, plan->target_sql);
 
 	if (plan->scope != NULL)
@@ -279,7 +283,7 @@ append_row_address(StringInfo buf, const BulkSyncPlan *plan, bool null_keys)
 	}
 	append_old_key(buf, plan, null_keys);
 	appendStringInfoString(buf, " AND ROW(");
-	for (int i = 0; i < plan->nread; i++)
+	for (int i = 0; i < plan->nread_to_match; i++)
 		appendStringInfo(buf, "%s%s", i == 0 ? "" : ", ",
 						 target_column_sql(plan, plan->read_attnos[i]));
 	appendStringInfo(buf, ") OPERATOR(pg_catalog.*=) %s", diff_sql(plan, BULK_SYNC_DIFF_OLD));
@@ -287,8 +291,32 @@ append_row_address(StringInfo buf, const BulkSyncPlan *plan, bool null_keys)
 		appendStringInfo(buf, " AND " CONDITION_FORMAT, plan->options->scope);
 }
 
+/*
+ * What RETURNING gives: is it a mark, and the columns that are read; if the
+ * rows are returned to the caller, also the address of the row and, but for an
+ * INSERT, the difference row.
+ */
+static void
+append_returning(StringInfo buf, const BulkSyncPlan *plan, const BulkSyncDifference *difference,
+				 const char *mark, bool insert)
+{
+	appendStringInfo(buf, " RETURNING %s", mark);
+	for (int i = 0; i < plan->nread; i++)
+		appendStringInfo(buf, ", %s", target_column_sql(plan, plan->read_attnos[i]));
+	if (plan->options->purpose != BULK_SYNC_RETURN)
+		return;
+	if (plan->address_by_key || plan->instead_rules)
+		appendStringInfoString(buf, ", NULL::pg_catalog.oid, NULL::pg_catalog.tid");
+	else
+		appendStringInfoString(buf, ", " BULK_SYNC_TARGET_ALIAS ".tableoid, "
+							   BULK_SYNC_TARGET_ALIAS ".ctid");
+	for (int i = 1; !insert && i <= difference->desc->natts; i++)
+		appendStringInfo(buf, ", %s", diff_sql(plan, i));
+}
+
 const char *
-bulk_sync_deparse_delete(const BulkSyncPlan *plan, bool null_keys)
+bulk_sync_deparse_delete(const BulkSyncPlan *plan, const BulkSyncDifference *difference,
+						 bool null_keys, bool returning)
 {
 	StringInfoData buf;
 
@@ -298,16 +326,9 @@ bulk_sync_deparse_delete(const BulkSyncPlan *plan, bool null_keys)
 	append_diff_relation(&buf, plan);
 	appendStringInfoString(&buf, " WHERE ");
 	append_row_address(&buf, plan, null_keys);
+	if (returning)
+		append_returning(&buf, plan, difference, "false", false);
 	return buf.data;
-}
-
-/* What RETURNING gives: is it a mark, and the columns that are read */
-static void
-append_returning(StringInfo buf, const BulkSyncPlan *plan, const char *mark)
-{
-	appendStringInfo(buf, " RETURNING %s", mark);
-	for (int i = 0; i < plan->nread; i++)
-		appendStringInfo(buf, ", %s", target_column_sql(plan, plan->read_attnos[i]));
 }
 
 static void
@@ -370,36 +391,21 @@ bulk_sync_deparse_update(const BulkSyncPlan *plan, const BulkSyncDifference *dif
 		appendStringInfo(&buf, " AND %s%s", part == BULK_SYNC_UPDATE_MARKS ? "" : "NOT ",
 						 diff_sql(plan, BULK_SYNC_DIFF_MARK));
 	if (returning)
-		append_returning(&buf, plan, diff_sql(plan, BULK_SYNC_DIFF_MARK));
+		append_returning(&buf, plan, difference, diff_sql(plan, BULK_SYNC_DIFF_MARK), false);
 	return buf.data;
 }
 
-/*
- * Rows are inserted in the order of staging, so that generated ids follow it;
- * where several syncs may run at once, in the order of the key, so that two
- * that insert the same keys wait for each other and do not deadlock.
- */
+/* The order in which rows are inserted (see plan.c), unless they have it already */
 static void
 append_insert_order(StringInfo buf, const BulkSyncPlan *plan, const BulkSyncDifference *difference)
 {
-	bool		sortable = plan->nkeys > 0;
-
-	for (int i = 0; i < plan->nkeys; i++)
-		sortable = sortable && OidIsValid(plan->key[i].lt_opr);
-
-	if (plan->options->lock_mode == RowExclusiveLock && sortable)
-	{
-		appendStringInfoString(buf, " ORDER BY ");
-		for (int i = 0; i < plan->nkeys; i++)
-		{
-			appendStringInfo(buf, "%s%s USING %s", i == 0 ? "" : ", ",
-							 diff_sql(plan, BULK_SYNC_DIFF_WANTED(i)),
-							 operator_sql(plan->key[i].lt_opr));
-		}
-		appendStringInfo(buf, ", %s", diff_sql(plan, BULK_SYNC_DIFF_POSITION));
-	}
-	else if (!difference->inserts.ordered)
-		appendStringInfo(buf, " ORDER BY %s", diff_sql(plan, BULK_SYNC_DIFF_POSITION));
+	if (difference->inserts.ordered)
+		return;
+	appendStringInfoString(buf, " ORDER BY ");
+	for (int i = 0; plan->insert_by_key && i < plan->nkeys; i++)
+		appendStringInfo(buf, "%s USING %s, ", diff_sql(plan, BULK_SYNC_DIFF_WANTED(i)),
+						 operator_sql(plan->key[i].lt_opr));
+	appendStringInfoString(buf, diff_sql(plan, BULK_SYNC_DIFF_POSITION));
 }
 
 const char *
@@ -438,7 +444,7 @@ bulk_sync_deparse_insert(const BulkSyncPlan *plan, const BulkSyncDifference *dif
 	if (plan->options->ignore_conflicts)
 		appendStringInfoString(&buf, " ON CONFLICT DO NOTHING");
 	if (returning)
-		append_returning(&buf, plan, "false");
+		append_returning(&buf, plan, difference, "false", true);
 	return buf.data;
 }
 
@@ -525,6 +531,29 @@ bulk_sync_deparse_written(const BulkSyncPlan *plan)
 	for (int i = 0; i < plan->nread; i++)
 		appendStringInfo(&buf, ", %s", target_column_sql(plan, plan->read_attnos[i]));
 	appendStringInfo(&buf, " FROM %s AS " BULK_SYNC_TARGET_ALIAS, plan->target_sql);
+	return buf.data;
+}
+
+/*
+ * Written rows, each with the address and the columns that it has by now; NULL
+ * for a row that is not there, or that the caller may not see.
+ */
+const char *
+bulk_sync_deparse_written_rows(const BulkSyncPlan *plan, TupleDesc desc)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfoString(&buf, "SELECT");
+	for (int i = 1; i <= desc->natts; i++)
+		appendStringInfo(&buf, " %s,", diff_sql(plan, i));
+	appendStringInfoString(&buf, " " BULK_SYNC_TARGET_ALIAS ".ctid");
+	for (int i = 0; i < plan->nread; i++)
+		appendStringInfo(&buf, ", %s", target_column_sql(plan, plan->read_attnos[i]));
+	appendStringInfoString(&buf, " FROM ");
+	append_diff_relation(&buf, plan);
+	appendStringInfo(&buf, " LEFT JOIN %s AS " BULK_SYNC_TARGET_ALIAS " ON ", plan->target_sql);
+	append_row_address(&buf, plan, false);
 	return buf.data;
 }
 

@@ -26,35 +26,48 @@
 /* pg_operator.dat gives no symbol to oid < oid */
 #define OID_LESS_OPERATOR 609
 
-static void
-init_entry(const BulkSyncPlan *plan, TupleDesc desc, AttrNumber attno, Oid type, int32 typmod,
-		   Oid collation)
+/* An attribute of a row shape of ours: it is called by its number */
+void
+bulk_sync_init_entry(const BulkSyncPlan *plan, TupleDesc desc, AttrNumber attno, Oid type,
+					 int32 typmod, Oid collation)
 {
 	TupleDescInitEntry(desc, attno, psprintf("%sc%d", plan->prefix, attno), type, typmod, 0);
 	TupleDescInitEntryCollation(desc, attno, collation);
 }
 
+/* *first: where the columns read of the target row begin, 0 if they are left out */
 static TupleDesc
-difference_desc(const BulkSyncPlan *plan)
+difference_desc(const BulkSyncPlan *plan, AttrNumber *first)
 {
 	int			nkeys = plan->address_by_key || plan->move_chased ? plan->nkeys : 0;
-	TupleDesc	desc = CreateTemplateTupleDesc(BULK_SYNC_DIFF_FIXED + plan->ncolumns + nkeys);
+	int			nold = bulk_sync_returns_rows(plan->options) ? plan->nread : 0;
+	int			first_old = BULK_SYNC_DIFF_FIXED + plan->ncolumns + nkeys + 1;
+	TupleDesc	desc = CreateTemplateTupleDesc(first_old - 1 + nold);
 	Oid			soft_type = OidIsValid(plan->soft_type) ? plan->soft_type : BOOLOID;
 
-	init_entry(plan, desc, BULK_SYNC_DIFF_TABLEOID, OIDOID, -1, InvalidOid);
-	init_entry(plan, desc, BULK_SYNC_DIFF_CTID, TIDOID, -1, InvalidOid);
-	init_entry(plan, desc, BULK_SYNC_DIFF_POSITION, INT8OID, -1, InvalidOid);
-	init_entry(plan, desc, BULK_SYNC_DIFF_MARK, BOOLOID, -1, InvalidOid);
-	init_entry(plan, desc, BULK_SYNC_DIFF_SET_SOFT, BOOLOID, -1, InvalidOid);
-	init_entry(plan, desc, BULK_SYNC_DIFF_SOFT, soft_type, -1, InvalidOid);
-	init_entry(plan, desc, BULK_SYNC_DIFF_TAKES, BYTEAOID, -1, InvalidOid);
-	init_entry(plan, desc, BULK_SYNC_DIFF_OLD, RECORDOID, -1, InvalidOid);
+	bulk_sync_init_entry(plan, desc, BULK_SYNC_DIFF_TABLEOID, OIDOID, -1, InvalidOid);
+	bulk_sync_init_entry(plan, desc, BULK_SYNC_DIFF_CTID, TIDOID, -1, InvalidOid);
+	bulk_sync_init_entry(plan, desc, BULK_SYNC_DIFF_POSITION, INT8OID, -1, InvalidOid);
+	bulk_sync_init_entry(plan, desc, BULK_SYNC_DIFF_MARK, BOOLOID, -1, InvalidOid);
+	bulk_sync_init_entry(plan, desc, BULK_SYNC_DIFF_SET_SOFT, BOOLOID, -1, InvalidOid);
+	bulk_sync_init_entry(plan, desc, BULK_SYNC_DIFF_SOFT, soft_type, -1, InvalidOid);
+	bulk_sync_init_entry(plan, desc, BULK_SYNC_DIFF_TAKES, BYTEAOID, -1, InvalidOid);
+	bulk_sync_init_entry(plan, desc, BULK_SYNC_DIFF_OLD, RECORDOID, -1, InvalidOid);
+	bulk_sync_init_entry(plan, desc, BULK_SYNC_DIFF_CHANGED, BYTEAOID, -1, InvalidOid);
 	for (int i = 0; i < plan->ncolumns; i++)
-		init_entry(plan, desc, BULK_SYNC_DIFF_WANTED(i), plan->columns[i].type,
+		bulk_sync_init_entry(plan, desc, BULK_SYNC_DIFF_WANTED(i), plan->columns[i].type,
 				   plan->columns[i].typmod, plan->columns[i].collation);
 	for (int i = 0; i < nkeys; i++)
-		init_entry(plan, desc, BULK_SYNC_DIFF_OLD_KEY(plan, i), plan->columns[i].type,
+		bulk_sync_init_entry(plan, desc, BULK_SYNC_DIFF_OLD_KEY(plan, i), plan->columns[i].type,
 				   plan->columns[i].typmod, plan->columns[i].collation);
+	for (int i = 0; i < nold; i++)
+	{
+		Form_pg_attribute attr = TupleDescAttr(plan->read_desc, i);
+
+		bulk_sync_init_entry(plan, desc, first_old + i, attr->atttypid, attr->atttypmod,
+				   attr->attcollation);
+	}
+	*first = nold > 0 ? first_old : 0;
 	return desc;
 }
 
@@ -69,12 +82,23 @@ bulk_sync_begin_row_store(void)
 	return store;
 }
 
-static void
-init_set(BulkSyncRowSet *set, TupleDesc desc)
+void
+bulk_sync_init_row_set(BulkSyncRowSet *set, TupleDesc desc)
 {
 	set->desc = desc;
 	set->store = bulk_sync_begin_row_store();
 	set->ordered = true;
+}
+
+/* The columns that matching needs: by them a row without an address is known */
+static TupleDesc
+matched_desc(const BulkSyncPlan *plan)
+{
+	TupleDesc	desc = CreateTemplateTupleDesc(plan->nread_to_match);
+
+	for (int i = 1; i <= plan->nread_to_match; i++)
+		TupleDescCopyEntry(desc, i, plan->read_desc, i);
+	return BlessTupleDesc(desc);
 }
 
 /* Makes an empty difference, in a context of its own below the current one */
@@ -90,14 +114,16 @@ bulk_sync_difference_create(const BulkSyncPlan *plan)
 	difference->context = context;
 	difference->row_context = AllocSetContextCreate(context, "bulk_sync difference row",
 													ALLOCSET_DEFAULT_SIZES);
-	difference->desc = difference_desc(plan);
+	difference->desc = difference_desc(plan, &difference->first_old);
 	difference->key_image_differs = palloc0(Max(plan->nkeys, 1) * sizeof(bool));
 	difference->values = palloc0(difference->desc->natts * sizeof(Datum));
 	difference->isnull = palloc0(difference->desc->natts * sizeof(bool));
-	difference->old_desc = BlessTupleDesc(CreateTupleDescCopy(plan->read_desc));
-	init_set(&difference->deletes, difference->desc);
-	init_set(&difference->updates, difference->desc);
-	init_set(&difference->inserts, difference->desc);
+	difference->old_desc = matched_desc(plan);
+	bulk_sync_init_row_set(&difference->deletes, difference->desc);
+	bulk_sync_init_row_set(&difference->updates, difference->desc);
+	bulk_sync_init_row_set(&difference->inserts, difference->desc);
+	bulk_sync_init_row_set(&difference->equals, difference->desc);
+	difference->inserts.ordered = !plan->insert_by_key;
 	MemoryContextSwitchTo(oldcontext);
 	return difference;
 }
@@ -179,6 +205,21 @@ set_address(BulkSyncDifference *difference, BulkSyncRowSet *set, const BulkSyncT
 	set_old_key(difference, set, row);
 }
 
+/* What was read of the row, to be returned */
+static void
+set_old_columns(BulkSyncDifference *difference, const BulkSyncTargetRow *row)
+{
+	if (difference->first_old == 0)
+		return;
+	for (int i = 0; i < difference->plan->nread; i++)
+	{
+		AttrNumber	attno = BULK_SYNC_DIFF_OLD_COLUMN(difference, i);
+
+		difference->values[attno - 1] = row->values[i];
+		difference->isnull[attno - 1] = row->isnull[i];
+	}
+}
+
 static void
 set_wanted(BulkSyncDifference *difference, const BulkSyncStagedRow *wanted)
 {
@@ -190,18 +231,18 @@ set_wanted(BulkSyncDifference *difference, const BulkSyncStagedRow *wanted)
 	}
 }
 
-/* The takes as a bit string; those of all columns together */
+/* A flag for each column, as a bit string; NULL: none is set */
 static bytea *
-pack_takes(BulkSyncDifference *difference, const bool *takes)
+pack_flags(BulkSyncDifference *difference, const bool *flags)
 {
 	int			ncolumns = difference->plan->ncolumns;
 	Size		size = VARHDRSZ + (ncolumns + 7) / 8;
 	bytea	   *packed = MemoryContextAllocZero(difference->row_context, size);
 
 	SET_VARSIZE(packed, size);
-	for (int i = 0; takes != NULL && i < ncolumns; i++)
+	for (int i = 0; flags != NULL && i < ncolumns; i++)
 	{
-		if (takes[i])
+		if (flags[i])
 			VARDATA(packed)[i / 8] |= (1 << (i % 8));
 	}
 	return packed;
@@ -232,6 +273,7 @@ bulk_sync_difference_delete(BulkSyncDifference *difference, const BulkSyncTarget
 
 	start_row(difference);
 	set_address(difference, set, row);
+	set_old_columns(difference, row);
 	difference->planned_deletes++;
 	set_value(difference, BULK_SYNC_DIFF_POSITION, Int64GetDatum(-difference->planned_deletes));
 	if (mark)
@@ -239,7 +281,7 @@ bulk_sync_difference_delete(BulkSyncDifference *difference, const BulkSyncTarget
 		set_value(difference, BULK_SYNC_DIFF_MARK, BoolGetDatum(true));
 		set_value(difference, BULK_SYNC_DIFF_SET_SOFT, BoolGetDatum(true));
 		set_value(difference, BULK_SYNC_DIFF_SOFT, plan->soft_mark);
-		set_value(difference, BULK_SYNC_DIFF_TAKES, PointerGetDatum(pack_takes(difference, NULL)));
+		set_value(difference, BULK_SYNC_DIFF_TAKES, PointerGetDatum(pack_flags(difference, NULL)));
 		set->marks++;
 		difference->soft_written = true;
 	}
@@ -253,14 +295,19 @@ bulk_sync_difference_delete(BulkSyncDifference *difference, const BulkSyncTarget
  */
 void
 bulk_sync_difference_update(BulkSyncDifference *difference, const BulkSyncTargetRow *row,
-							const BulkSyncStagedRow *wanted, const bool *takes, bool revive)
+							const BulkSyncStagedRow *wanted, const bool *takes,
+							const bool *changed, bool revive)
 {
 	const BulkSyncPlan *plan = difference->plan;
 
 	start_row(difference);
 	set_address(difference, &difference->updates, row);
+	set_old_columns(difference, row);
 	set_wanted(difference, wanted);
-	set_value(difference, BULK_SYNC_DIFF_TAKES, PointerGetDatum(pack_takes(difference, takes)));
+	set_value(difference, BULK_SYNC_DIFF_TAKES, PointerGetDatum(pack_flags(difference, takes)));
+	if (difference->first_old != 0)
+		set_value(difference, BULK_SYNC_DIFF_CHANGED,
+				  PointerGetDatum(pack_flags(difference, changed)));
 	if (revive)
 	{
 		set_value(difference, BULK_SYNC_DIFF_SET_SOFT, BoolGetDatum(true));
@@ -294,24 +341,60 @@ bulk_sync_difference_insert(BulkSyncDifference *difference, const BulkSyncStaged
 	add_row(difference, set);
 }
 
+/* Keeps a row that is not to be written, because it is to be returned */
+void
+bulk_sync_difference_equal(BulkSyncDifference *difference, const BulkSyncTargetRow *row,
+						   const BulkSyncStagedRow *wanted)
+{
+	start_row(difference);
+	set_old_columns(difference, row);
+	set_wanted(difference, wanted);
+	add_row(difference, &difference->equals);
+}
+
 /*-------------------------------------------------------------------------
  * Order
  *-------------------------------------------------------------------------
  */
-static void
-sort_set(BulkSyncDifference *difference, BulkSyncRowSet *set)
+typedef struct SortKeys
 {
-	AttrNumber	attnos[2] = {BULK_SYNC_DIFF_TABLEOID, BULK_SYNC_DIFF_CTID};
-	Oid			operators[2] = {OID_LESS_OPERATOR, TIDLessOperator};
-	Oid			collations[2] = {InvalidOid, InvalidOid};
-	bool		nulls_first[2] = {false, false};
+	int			count;
+	AttrNumber *attnos;
+	Oid		   *operators;
+	Oid		   *collations;
+	bool	   *nulls_first;
+} SortKeys;
+
+static void
+init_sort_keys(SortKeys *keys, int capacity)
+{
+	keys->count = 0;
+	keys->attnos = palloc(capacity * sizeof(AttrNumber));
+	keys->operators = palloc(capacity * sizeof(Oid));
+	keys->collations = palloc(capacity * sizeof(Oid));
+	keys->nulls_first = palloc0(capacity * sizeof(bool));
+}
+
+static void
+add_sort_key(SortKeys *keys, AttrNumber attno, Oid operator, Oid collation)
+{
+	keys->attnos[keys->count] = attno;
+	keys->operators[keys->count] = operator;
+	keys->collations[keys->count] = collation;
+	keys->count++;
+}
+
+static void
+sort_set(BulkSyncRowSet *set, const SortKeys *keys)
+{
 	Tuplesortstate *sort;
 	TupleTableSlot *slot;
 	Tuplestorestate *sorted;
 
 	if (set->ordered)
 		return;
-	sort = tuplesort_begin_heap(set->desc, 2, attnos, operators, collations, nulls_first,
+	sort = tuplesort_begin_heap(set->desc, keys->count, keys->attnos, keys->operators,
+								keys->collations, keys->nulls_first,
 								Max(64, bulk_sync_memory_budget() / (16 * 1024)), NULL,
 								TUPLESORT_NONE);
 	slot = MakeSingleTupleTableSlot(set->desc, &TTSOpsMinimalTuple);
@@ -337,14 +420,33 @@ sort_set(BulkSyncDifference *difference, BulkSyncRowSet *set)
 	set->ordered = true;
 }
 
-/* Brings updates and deletes into the order of their addresses */
+/*
+ * Brings updates and deletes into the order of their addresses, and inserts
+ * into their own if rows are returned; else the INSERT sorts them as it goes.
+ */
 void
 bulk_sync_difference_sort(BulkSyncDifference *difference)
 {
+	const BulkSyncPlan *plan = difference->plan;
 	MemoryContext oldcontext = MemoryContextSwitchTo(difference->context);
+	SortKeys	by_address;
+	SortKeys	by_staging;
 
-	sort_set(difference, &difference->deletes);
-	sort_set(difference, &difference->updates);
+	init_sort_keys(&by_address, 2);
+	add_sort_key(&by_address, BULK_SYNC_DIFF_TABLEOID, OID_LESS_OPERATOR, InvalidOid);
+	add_sort_key(&by_address, BULK_SYNC_DIFF_CTID, TIDLessOperator, InvalidOid);
+	sort_set(&difference->deletes, &by_address);
+	sort_set(&difference->updates, &by_address);
+
+	if (plan->options->purpose == BULK_SYNC_RETURN)
+	{
+		init_sort_keys(&by_staging, plan->nkeys + 1);
+		for (int i = 0; plan->insert_by_key && i < plan->nkeys; i++)
+			add_sort_key(&by_staging, BULK_SYNC_DIFF_WANTED(i), plan->key[i].lt_opr,
+						 plan->key[i].collation);
+		add_sort_key(&by_staging, BULK_SYNC_DIFF_POSITION, Int8LessOperator, InvalidOid);
+		sort_set(&difference->inserts, &by_staging);
+	}
 	MemoryContextSwitchTo(oldcontext);
 }
 
@@ -382,6 +484,7 @@ bulk_sync_difference_free(BulkSyncDifference *difference)
 	tuplestore_end(difference->deletes.store);
 	tuplestore_end(difference->updates.store);
 	tuplestore_end(difference->inserts.store);
+	tuplestore_end(difference->equals.store);
 	MemoryContextDelete(difference->match_context);
 	MemoryContextDelete(difference->context);
 }

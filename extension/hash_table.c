@@ -10,7 +10,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "bulk_sync.h"
+#include "match.h"
 
 #include "common/hashfn.h"
 #include "executor/executor.h"

@@ -9,9 +9,10 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "bulk_sync.h"
+#include "match.h"
 
 #include "common/hashfn.h"
+#include "access/transam.h"
 #include "access/xact.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
@@ -19,16 +20,6 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-
-static inline bool
-image_equal(const BulkSyncColumn *column, Datum a, bool a_isnull, Datum b, bool b_isnull)
-{
-	if (a_isnull || b_isnull)
-		return a_isnull && b_isnull;
-	if (column->typbyval)
-		return a == b;
-	return datum_image_eq(a, b, false, column->typlen);
-}
 
 /* NULL-safe equality of values, as matching understands it */
 static bool
@@ -87,6 +78,9 @@ bulk_sync_match_duplicate(BulkSyncMatch *match, BulkSyncEntry *entry,
 {
 	BulkSyncDifference *difference = match->difference;
 
+	/* Each staged row of a key is a version of its own: see history.c */
+	if (match->history != NULL)
+		return;
 	if (match->plan->options->duplicates != BULK_SYNC_DUPLICATES_ERROR)
 	{
 		difference->skipped++;
@@ -228,12 +222,14 @@ is_marked(const BulkSyncPlan *plan, const BulkSyncTargetRow *row)
 
 /*
  * Would the pair change, and which staged values would be written?  Sets
- * match->takes.
+ * match->takes, and match->changed: of all columns if rows are returned, else
+ * of the key columns and of the first other one.
  */
 static bool
 pair_differs(BulkSyncMatch *match, const BulkSyncTargetRow *row, const BulkSyncStagedRow *wanted)
 {
 	const BulkSyncPlan *plan = match->plan;
+	bool		all = bulk_sync_returns_rows(plan->options);
 	bool		differs = false;
 
 	for (int i = 0; i < plan->ncolumns; i++)
@@ -242,6 +238,7 @@ pair_differs(BulkSyncMatch *match, const BulkSyncTargetRow *row, const BulkSyncS
 		bool		staged_null = wanted->isnull[i];
 
 		match->takes[i] = true;
+		match->changed[i] = false;
 		if (column->assigned && staged_null)
 			match->takes[i] = false;
 		else if (column->role == BULK_SYNC_ROLE_KEEP && staged_null)
@@ -249,16 +246,14 @@ pair_differs(BulkSyncMatch *match, const BulkSyncTargetRow *row, const BulkSyncS
 		else if (column->role == BULK_SYNC_ROLE_FILL)
 		{
 			match->takes[i] = row->isnull[column->read_index];
-			differs |= match->takes[i] && !staged_null;
+			match->changed[i] = match->takes[i] && !staged_null;
 		}
-		else if (column->compared && !(differs && !column->key) &&
-				 !image_equal(column, row->values[column->read_index],
-							  row->isnull[column->read_index], wanted->values[i], staged_null))
-		{
-			differs = true;
-			if (column->key)
-				match->key_image_differs[i] = true;
-		}
+		else if (column->compared && (all || column->key || !differs))
+			match->changed[i] =
+				!bulk_sync_image_equal(column, row->values[column->read_index],
+									   row->isnull[column->read_index],
+									   wanted->values[i], staged_null);
+		differs |= match->changed[i];
 	}
 	return differs;
 }
@@ -270,10 +265,11 @@ decide_pair(BulkSyncMatch *match, const BulkSyncTargetRow *row, const BulkSyncSt
 	const BulkSyncPlan *plan = match->plan;
 	BulkSyncDifference *difference = match->difference;
 
-	memset(match->key_image_differs, false, plan->nkeys * sizeof(bool));
 	if (!pair_differs(match, row, wanted) && !revive)
 	{
 		difference->unchanged++;
+		if (plan->options->include_unchanged)
+			bulk_sync_difference_equal(difference, row, wanted);
 		return;
 	}
 	if (!plan->options->update ||
@@ -286,8 +282,8 @@ decide_pair(BulkSyncMatch *match, const BulkSyncTargetRow *row, const BulkSyncSt
 	}
 	check_planned_scope(match, row, wanted, revive);
 	for (int i = 0; i < plan->nkeys; i++)
-		difference->key_image_differs[i] |= match->key_image_differs[i];
-	bulk_sync_difference_update(difference, row, wanted, match->takes, revive);
+		difference->key_image_differs[i] |= match->changed[i];
+	bulk_sync_difference_update(difference, row, wanted, match->takes, match->changed, revive);
 }
 
 static void
@@ -335,6 +331,12 @@ bulk_sync_match_row(BulkSyncMatch *match, BulkSyncEntry *entry, const BulkSyncTa
 	bool		marked = is_marked(plan, row);
 	BulkSyncStagedRow wanted;
 
+	if (match->history != NULL)
+	{
+		if (entry != NULL)
+			bulk_sync_history_row(match, entry, row);
+		return;
+	}
 	if (!marked)
 		difference->rows_in_scope++;
 	if (entry == NULL)
@@ -380,7 +382,9 @@ bulk_sync_match_entry_done(BulkSyncMatch *match, BulkSyncEntry *entry)
 	MemoryContext oldcontext = MemoryContextSwitchTo(match->row_context);
 
 	CHECK_FOR_INTERRUPTS();
-	if (!entry->matched)
+	if (match->history != NULL)
+		bulk_sync_history_entry_done(match, entry);
+	else if (!entry->matched)
 	{
 		staged_row_of(match, entry, &wanted);
 		if (entry->marked == NULL)
@@ -418,6 +422,7 @@ typedef struct ReadContext
 	BulkSyncGroups *groups;
 	bool		fingerprint_only;
 	uint64		fingerprint;
+	TransactionId next_xid;
 } ReadContext;
 
 /* A number that changes with any change of the set of rows that were read */
@@ -432,7 +437,7 @@ row_fingerprint(const BulkSyncPlan *plan, const BulkSyncTargetRow *row)
 		return hash_bytes_extended((const unsigned char *) &row->tid, sizeof(ItemPointerData),
 								   hash);
 	}
-	for (int i = 0; i < plan->nread; i++)
+	for (int i = 0; i < plan->nread_to_match; i++)
 	{
 		Form_pg_attribute attr = TupleDescAttr(plan->read_desc, i);
 		uint32		part = row->isnull[i] ? 0 :
@@ -467,6 +472,11 @@ receive_target_row(TupleTableSlot *slot, void *arg)
 		row.tid = *(ItemPointer) DatumGetPointer(slot->tts_values[1]);
 	}
 
+	row.written = 0;
+	if (plan->history_attno != InvalidAttrNumber && !plan->address_by_key)
+		row.written = bulk_sync_writing_rank(DatumGetTransactionId(row.values[plan->nread]),
+											 DatumGetCommandId(row.values[plan->nread + 1]),
+											 context->next_xid);
 	if (IsolationUsesXactSnapshot())
 		context->fingerprint += row_fingerprint(plan, &row);
 	if (context->fingerprint_only)
@@ -509,6 +519,7 @@ read_target(ReadContext *context)
 		nparams++;
 	}
 	params->numParams = nparams;
+	context->next_xid = ReadNextTransactionId();
 
 	statement = bulk_sync_prepare_read(bulk_sync_deparse_read(plan, nulls, use_array),
 									   types, nparams, plan->target, params);
@@ -529,8 +540,8 @@ init_match(BulkSyncMatch *match, const BulkSyncPlan *plan)
 	match->groups = bulk_sync_groups_create(plan);
 	match->staged_slot = MakeSingleTupleTableSlot(plan->wanted_desc, &TTSOpsMinimalTuple);
 	match->marked_slot = MakeSingleTupleTableSlot(plan->read_desc, &TTSOpsMinimalTuple);
-	match->key_image_differs = palloc0(Max(plan->nkeys, 1) * sizeof(bool));
 	match->takes = palloc0(Max(plan->ncolumns, 1) * sizeof(bool));
+	match->changed = palloc0(Max(plan->ncolumns, 1) * sizeof(bool));
 	match->new_values = palloc0(nread * sizeof(Datum));
 	match->new_isnull = palloc0(nread * sizeof(bool));
 	match->decided = palloc0(nread * sizeof(bool));
@@ -552,6 +563,18 @@ key_is_assigned(const BulkSyncPlan *plan, const BulkSyncStagedRow *row)
 	return false;
 }
 
+/* Hands a staged row to whoever looks for its target row */
+static void
+add_staged(BulkSyncMatch *match, const BulkSyncStagedRow *row)
+{
+	if (match->history != NULL)
+		bulk_sync_history_add_staged(match, row);
+	if (match->plan->sort_match)
+		bulk_sync_sort_add(match, row);
+	else
+		bulk_sync_hash_add(match, row);
+}
+
 static void
 read_staged(BulkSyncMatch *match, BulkSyncStagedSource *source)
 {
@@ -568,10 +591,8 @@ read_staged(BulkSyncMatch *match, BulkSyncStagedSource *source)
 			bulk_sync_groups_add(match->groups, &row);
 		if (!plan->matching || key_is_assigned(plan, &row))
 			decide_new(match, &row);
-		else if (plan->sort_match)
-			bulk_sync_sort_add(match, &row);
 		else
-			bulk_sync_hash_add(match, &row);
+			add_staged(match, &row);
 		MemoryContextSwitchTo(oldcontext);
 		MemoryContextReset(match->row_context);
 	}
@@ -608,6 +629,8 @@ bulk_sync_match(const BulkSyncPlan *plan, BulkSyncStagedSource *source)
 		bulk_sync_sort_begin(&match);
 	else
 		bulk_sync_hash_begin(&match);
+	if (plan->history_attno != InvalidAttrNumber)
+		bulk_sync_history_begin(&match);
 	read_staged(&match, source);
 	bulk_sync_check_expected_rows(plan, match.difference->staged_rows);
 	bulk_sync_check_empty(plan, match.difference->staged_rows);
@@ -622,6 +645,8 @@ bulk_sync_match(const BulkSyncPlan *plan, BulkSyncStagedSource *source)
 		bulk_sync_sort_finish(&match);
 	else
 		bulk_sync_hash_finish(&match);
+	if (match.history != NULL)
+		bulk_sync_history_finish(&match);
 
 	match.difference->fingerprint = context.fingerprint;
 	ExecDropSingleTupleTableSlot(match.staged_slot);

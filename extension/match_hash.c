@@ -12,7 +12,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "bulk_sync.h"
+#include "match.h"
 
 #include "common/hashfn.h"
 #include "executor/executor.h"
@@ -37,6 +37,7 @@ typedef struct QueuedRow
 	bool		reported;
 	Oid			tableoid;		/* of a target row */
 	ItemPointerData tid;
+	int64		written;
 } QueuedRow;
 
 typedef struct HashMatcher
@@ -70,6 +71,7 @@ typedef struct TargetRecord
 	uint32		hash;
 	Oid			tableoid;
 	ItemPointerData tid;
+	int64		written;
 } TargetRecord;
 
 static int
@@ -271,6 +273,7 @@ flush_target(BulkSyncMatch *match)
 		slot_getallattrs(slot);
 		row.tableoid = queued->tableoid;
 		row.tid = queued->tid;
+		row.written = queued->written;
 		row.values = slot->tts_values;
 		row.isnull = slot->tts_isnull;
 		bulk_sync_match_row(match,
@@ -364,6 +367,7 @@ bulk_sync_hash_probe(BulkSyncMatch *match, const BulkSyncTargetRow *row)
 		record.hash = hash;
 		record.tableoid = row->tableoid;
 		record.tid = row->tid;
+		record.written = row->written;
 		write_target(matcher, batch, &record, tuple);
 		pfree(tuple);
 		return;
@@ -371,6 +375,7 @@ bulk_sync_hash_probe(BulkSyncMatch *match, const BulkSyncTargetRow *row)
 	queued = queue_row(matcher, hash, tuple);
 	queued->tableoid = row->tableoid;
 	queued->tid = row->tid;
+	queued->written = row->written;
 	if (matcher->nqueued == QUEUE_LENGTH)
 		flush_target(match);
 }
@@ -439,6 +444,7 @@ probe_batch(BulkSyncMatch *match)
 		row = queue_row(matcher, record.hash, tuple);
 		row->tableoid = record.tableoid;
 		row->tid = record.tid;
+		row->written = record.written;
 		if (matcher->nqueued == QUEUE_LENGTH)
 			flush_target(match);
 	}

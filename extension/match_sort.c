@@ -8,7 +8,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "bulk_sync.h"
+#include "match.h"
 
 #include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
@@ -21,7 +21,7 @@
 typedef struct SortMatcher
 {
 	Tuplesortstate *staged;		/* wanted row, position */
-	Tuplesortstate *target;		/* columns read, tableoid, ctid */
+	Tuplesortstate *target;		/* columns read, tableoid, ctid, when written */
 	TupleTableSlot *staged_slot;
 	TupleTableSlot *target_slot;
 	TupleTableSlot *staged_virtual;
@@ -69,11 +69,12 @@ bulk_sync_sort_begin(BulkSyncMatch *match)
 	const BulkSyncPlan *plan = match->plan;
 	SortMatcher *matcher = palloc0(sizeof(SortMatcher));
 	TupleDesc	staged_desc = extended_desc(plan->wanted_desc, 1);
-	TupleDesc	target_desc = extended_desc(plan->read_desc, 2);
+	TupleDesc	target_desc = extended_desc(plan->read_desc, 3);
 
 	TupleDescInitEntry(staged_desc, staged_desc->natts, "position", INT8OID, -1, 0);
-	TupleDescInitEntry(target_desc, target_desc->natts - 1, "tableoid", OIDOID, -1, 0);
-	TupleDescInitEntry(target_desc, target_desc->natts, "ctid", TIDOID, -1, 0);
+	TupleDescInitEntry(target_desc, target_desc->natts - 2, "tableoid", OIDOID, -1, 0);
+	TupleDescInitEntry(target_desc, target_desc->natts - 1, "ctid", TIDOID, -1, 0);
+	TupleDescInitEntry(target_desc, target_desc->natts, "written", INT8OID, -1, 0);
 
 	matcher->staged = begin_sort(plan, staged_desc, false);
 	matcher->target = begin_sort(plan, target_desc, true);
@@ -127,6 +128,8 @@ bulk_sync_sort_probe(BulkSyncMatch *match, const BulkSyncTargetRow *row)
 	slot->tts_isnull[nread] = false;
 	slot->tts_values[nread + 1] = PointerGetDatum(&row->tid);
 	slot->tts_isnull[nread + 1] = false;
+	slot->tts_values[nread + 2] = Int64GetDatum(row->written);
+	slot->tts_isnull[nread + 2] = false;
 	ExecStoreVirtualTuple(slot);
 	tuplesort_puttupleslot(matcher->target, slot);
 }
@@ -238,6 +241,7 @@ bulk_sync_sort_finish(BulkSyncMatch *match)
 		row.isnull = slot->tts_isnull;
 		row.tableoid = DatumGetObjectId(slot->tts_values[plan->nread]);
 		row.tid = *(ItemPointer) DatumGetPointer(slot->tts_values[plan->nread + 1]);
+		row.written = DatumGetInt64(slot->tts_values[plan->nread + 2]);
 
 		while (matcher->entry != NULL)
 		{

@@ -19,6 +19,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/float.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
@@ -384,12 +385,28 @@ check_roles_once(const BulkSyncOptions *options)
 	}
 }
 
+static void
+check_relations_differ(const BulkSyncOptions *options)
+{
+	if (options->target == options->staged)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("target and staged must be different relations")));
+}
+
+/* The function that was called, as messages name it */
+static const char *
+function_name(FunctionCallInfo fcinfo)
+{
+	return psprintf("%s()", get_func_name(fcinfo->flinfo->fn_oid));
+}
+
 /*
  * Reads and validates the arguments of a call.  The result lives in the
  * current memory context.
  */
 BulkSyncOptions *
-bulk_sync_read_options(FunctionCallInfo fcinfo)
+bulk_sync_read_options(FunctionCallInfo fcinfo, BulkSyncPurpose purpose)
 {
 	BulkSyncOptions *options = palloc0(sizeof(BulkSyncOptions));
 	CallArguments args;
@@ -397,12 +414,16 @@ bulk_sync_read_options(FunctionCallInfo fcinfo)
 
 	read_argument_names(&args, fcinfo);
 
+	options->purpose = purpose;
+	options->function = function_name(fcinfo);
 	options->target = DatumGetObjectId(get_required_argument(&args, "target"));
 	options->staged = DatumGetObjectId(get_required_argument(&args, "staged"));
 
 	/* NULL means the default everywhere but here: a mistaken NULL would write */
 	if (argument_position(&args, "dry_run") >= 0)
 		options->dry_run = DatumGetBool(get_required_argument(&args, "dry_run"));
+	if (purpose == BULK_SYNC_COMPARE)
+		options->dry_run = true;
 
 	options->key_columns = get_column_list(&args, "key_columns", true, &options->key_given);
 	options->scope = get_condition(&args, "scope");
@@ -419,10 +440,12 @@ bulk_sync_read_options(FunctionCallInfo fcinfo)
 	options->order_column = get_string(&args, "order_column");
 	options->ignore_conflicts = get_bool(&args, "ignore_conflicts", false);
 	options->expected_rows = read_limit(&args, "expected_rows");
-	options->allow_empty = get_bool(&args, "allow_empty", false);
+	/* Guards are for what is written: bulk_compare() has none */
+	options->allow_empty = get_bool(&args, "allow_empty", purpose == BULK_SYNC_COMPARE);
 	options->max_deletes = read_limit(&args, "max_deletes");
 	options->max_delete_fraction = read_fraction(&args, "max_delete_fraction");
 	options->lock_mode = read_lock_mode(&args);
+	options->include_unchanged = get_bool(&args, "include_unchanged", false);
 
 	check_roles_once(options);
 
@@ -442,11 +465,39 @@ bulk_sync_read_options(FunctionCallInfo fcinfo)
 				 errmsg("an empty key can only be used to insert"),
 				 errhint("Use actions => '{insert}', or name the key columns.")));
 
-	if (options->target == options->staged)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("target and staged must be different relations")));
+	check_relations_differ(options);
+	return options;
+}
 
+/*
+ * Arguments of bulk_insert_changed(): a call that inserts, and that asks the
+ * newest row of a key whether it has to.
+ */
+BulkSyncOptions *
+bulk_sync_read_history_options(FunctionCallInfo fcinfo)
+{
+	BulkSyncOptions *options = palloc0(sizeof(BulkSyncOptions));
+	CallArguments args;
+
+	read_argument_names(&args, fcinfo);
+
+	options->purpose = BULK_SYNC_HISTORY;
+	options->function = function_name(fcinfo);
+	options->target = DatumGetObjectId(get_required_argument(&args, "target"));
+	options->staged = DatumGetObjectId(get_required_argument(&args, "staged"));
+	(void) get_required_argument(&args, "key_columns");
+	(void) get_required_argument(&args, "order_column");
+	options->key_columns = get_column_list(&args, "key_columns", false, &options->key_given);
+	options->order_column = get_string(&args, "order_column");
+	options->compare_columns = get_column_list(&args, "compare_columns", false,
+											   &options->compare_given);
+	options->insert = true;
+	options->allow_empty = true;
+	options->expected_rows = options->max_deletes = -1;
+	options->max_delete_fraction = -1;
+	options->lock_mode = ShareUpdateExclusiveLock;
+
+	check_relations_differ(options);
 	return options;
 }
 

@@ -29,6 +29,7 @@
 #include "storage/lmgr.h"
 #include "tcop/utility.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rls.h"
@@ -303,6 +304,42 @@ rule_is_enabled(const RewriteRule *rule)
 	return rule->enabled != RULE_FIRES_ON_REPLICA;
 }
 
+/* Does a rule that takes the place of a statement say what it wrote? */
+static bool
+rule_returns(const RewriteRule *rule)
+{
+	ListCell   *lc;
+
+	if (rule->qual != NULL)
+		return false;
+	foreach(lc, rule->actions)
+	{
+		if (lfirst_node(Query, lc)->returningList != NIL)
+			return true;
+	}
+	return false;
+}
+
+/* Written rows cannot be returned where PostgreSQL itself could not */
+static void
+check_rule_returns(const BulkSyncPlan *plan, const RewriteRule *rule)
+{
+	if (plan->options->purpose != BULK_SYNC_RETURN || rule_returns(rule))
+		return;
+	if ((rule->event == CMD_INSERT && !plan->options->insert) ||
+		(rule->event == CMD_DELETE &&
+		 (!plan->options->delete || plan->soft_attno != InvalidAttrNumber)) ||
+		(rule->event == CMD_UPDATE && !plan->options->update &&
+		 !(plan->options->delete && plan->soft_attno != InvalidAttrNumber)))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("cannot return the rows that are written to \"%s\"",
+					RelationGetRelationName(plan->target)),
+			 errdetail("A rule takes the place of what is written and does not return it."),
+			 errhint("Use bulk_sync(), or an unconditional INSTEAD rule with a RETURNING clause.")));
+}
+
 static void
 plan_rules(BulkSyncPlan *plan)
 {
@@ -315,15 +352,11 @@ plan_rules(BulkSyncPlan *plan)
 		plan->has_rules = true;
 		if (!rules->rules[i]->isInstead)
 			continue;
+		check_rule_returns(plan, rules->rules[i]);
+		plan->instead_rules = true;
 		plan->instead_of_insert |= rules->rules[i]->event == CMD_INSERT;
 		plan->instead_of_update |= rules->rules[i]->event == CMD_UPDATE;
 	}
-}
-
-static bool
-column_is_generated(const BulkSyncPlan *plan, AttrNumber attno)
-{
-	return TupleDescAttr(RelationGetDescr(plan->target), attno - 1)->attgenerated != '\0';
 }
 
 /* Does an inserted row get this column from us? */
@@ -355,17 +388,17 @@ plan_scope_checks(BulkSyncPlan *plan, const TriggerDesc *triggers)
 		AttrNumber	attno = plan->scope->vars[i].attno;
 
 		undecided_insert |= attno == 0 || !column_is_inserted(plan, attno);
-		undecided_update |= attno == 0 || column_is_generated(plan, attno);
+		undecided_update |= attno == 0 || bulk_sync_column_is_generated(plan, attno);
 	}
 	for (int i = 0; i < plan->nscope_values; i++)
 	{
 		undecided_insert |= !column_is_inserted(plan, plan->scope_values[i].target_attno);
-		undecided_update |= column_is_generated(plan, plan->scope_values[i].target_attno);
+		undecided_update |= bulk_sync_column_is_generated(plan, plan->scope_values[i].target_attno);
 	}
 	for (int i = 0; i < plan->nscope_columns; i++)
 	{
 		undecided_insert |= !column_is_inserted(plan, plan->scope_columns[i].target_attno);
-		undecided_update |= column_is_generated(plan, plan->scope_columns[i].target_attno);
+		undecided_update |= bulk_sync_column_is_generated(plan, plan->scope_columns[i].target_attno);
 	}
 	plan->check_insert_scope = undecided_insert || triggers->trig_insert_before_row;
 	plan->check_update_scope = undecided_update || triggers->trig_update_before_row ||
@@ -409,6 +442,55 @@ can_lock_by_key(const BulkSyncPlan *plan)
 		!(rel->trigdesc != NULL && rel->trigdesc->trig_update_instead_row);
 }
 
+/* Does a trigger do nothing but check? */
+static bool
+trigger_only_checks(const Trigger *trigger)
+{
+	switch (trigger->tgfoid)
+	{
+		case F_RI_FKEY_CHECK_INS:
+		case F_RI_FKEY_CHECK_UPD:
+		case F_RI_FKEY_NOACTION_DEL:
+		case F_RI_FKEY_NOACTION_UPD:
+		case F_RI_FKEY_RESTRICT_DEL:
+		case F_RI_FKEY_RESTRICT_UPD:
+		case F_UNIQUE_KEY_RECHECK:
+			return true;
+		default:
+			return false;
+	}
+}
+
+static bool
+triggers_only_check(const TriggerDesc *triggers)
+{
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+	{
+		if (!trigger_only_checks(&triggers->triggers[i]))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * In which order are new rows inserted?  In that of staging, so that generated
+ * ids follow it; where several syncs may run at once, in the order of the key,
+ * so that two that insert the same keys wait for each other and do not
+ * deadlock.
+ */
+static bool
+inserts_by_key(const BulkSyncPlan *plan)
+{
+	if (plan->options->lock_mode != RowExclusiveLock || plan->nkeys == 0)
+		return false;
+	for (int i = 0; i < plan->nkeys; i++)
+	{
+		if (!OidIsValid(plan->key[i].lt_opr))
+			return false;
+	}
+	return true;
+}
+
 /* Looks at the whole tree of the target, which is locked by now */
 static void
 plan_writing(BulkSyncPlan *plan)
@@ -416,6 +498,7 @@ plan_writing(BulkSyncPlan *plan)
 	const BulkSyncOptions *options = plan->options;
 	char		relkind = plan->target->rd_rel->relkind;
 	TriggerDesc triggers;
+	bool		only_checks = true;
 	ListCell   *lc;
 
 	memset(&triggers, 0, sizeof(triggers));
@@ -439,6 +522,7 @@ plan_writing(BulkSyncPlan *plan)
 		Relation	rel = relation_open(lfirst_oid(lc), NoLock);
 
 		merge_trigger_flags(&triggers, rel->trigdesc);
+		only_checks = only_checks && triggers_only_check(rel->trigdesc);
 		if (rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE)
 			plan->address_by_key = plan->has_foreign = true;
 		if (rel->rd_rel->relkind == RELKIND_RELATION)
@@ -468,6 +552,16 @@ plan_writing(BulkSyncPlan *plan)
 		 triggers.trig_delete_before_row || triggers.trig_delete_before_statement ||
 		 (relkind == RELKIND_PARTITIONED_TABLE && triggers.trig_insert_before_row));
 	plan->move_chased = plan->row_at_a_time && relkind == RELKIND_PARTITIONED_TABLE;
+
+	plan->insert_by_key = inserts_by_key(plan);
+	plan->insert_may_skip = triggers.trig_insert_before_row || options->ignore_conflicts ||
+		plan->has_foreign || plan->instead_of_insert;
+
+	/* Whoever may change a row that is already written; or decides who sees it */
+	plan->read_again = !plan->address_by_key && !plan->instead_rules &&
+		(plan->has_rules || plan->row_security || !only_checks);
+	if (triggers.trig_insert_before_row)
+		plan->history_known = false;
 
 	plan_scope_checks(plan, &triggers);
 }
@@ -516,8 +610,8 @@ bulk_sync_make_plan(const BulkSyncOptions *options)
 		oldcontext = MemoryContextSwitchTo(context);
 		plan = resolve(options);
 
-		PreventCommandIfReadOnly("bulk_sync()");
-		PreventCommandIfParallelMode("bulk_sync()");
+		PreventCommandIfReadOnly(options->function);
+		PreventCommandIfParallelMode(options->function);
 
 		relation_close(plan->staged, AccessShareLock);
 		relation_close(plan->target, AccessShareLock);

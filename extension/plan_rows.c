@@ -9,9 +9,14 @@
  */
 #include "bulk_sync.h"
 
+#include "access/sysattr.h"
 #include "access/xact.h"
+#include "catalog/pg_constraint.h"
 #include "catalog/pg_type.h"
+#include "executor/executor.h"
 #include "funcapi.h"
+#include "optimizer/optimizer.h"
+#include "rewrite/rewriteHandler.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
@@ -251,7 +256,7 @@ bulk_sync_plan_order_column(BulkSyncPlan *plan)
 	TypeCacheEntry *typentry;
 
 	plan->order_index = -1;
-	if (name == NULL)
+	if (name == NULL || plan->options->purpose == BULK_SYNC_HISTORY)
 		return;
 	attno = bulk_sync_column_attno(plan->staged, name);
 	plan->order_index = bulk_sync_require_staged_column(plan, attno, false);
@@ -264,6 +269,113 @@ bulk_sync_plan_order_column(BulkSyncPlan *plan)
 						format_type_be(column->type)),
 				 errdetail("Column \"%s\" is used to rank duplicates.", name)));
 	fmgr_info(typentry->cmp_proc, &plan->order_cmp);
+}
+
+/*-------------------------------------------------------------------------
+ * History
+ *-------------------------------------------------------------------------
+ */
+static void
+plan_compared_columns(BulkSyncPlan *plan)
+{
+	const BulkSyncOptions *options = plan->options;
+	ListCell   *lc;
+
+	for (int i = 0; i < plan->ncolumns; i++)
+	{
+		BulkSyncColumn *column = &plan->columns[i];
+
+		column->compared = options->compare_given ?
+			bulk_sync_list_has_name(options->compare_columns, column->name) :
+			!column->key && i != plan->history_index;
+	}
+	foreach(lc, options->compare_columns)
+	{
+		char	   *name = (char *) lfirst(lc);
+		AttrNumber	attno = bulk_sync_column_attno(plan->target, name);
+
+		if (bulk_sync_find_column(plan, attno) >= 0)
+			continue;
+		if (bulk_sync_column_is_generated(plan, attno))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("column \"%s\" cannot be named in \"%s\"", name, "compare_columns"),
+					 errdetail("It is a generated column.")));
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("column \"%s\" of relation \"%s\" is not staged",
+						name, RelationGetRelationName(plan->target)),
+				 errhint("Add the column to \"%s\", or leave it out of \"compare_columns\".",
+						 RelationGetRelationName(plan->staged))));
+	}
+}
+
+/*
+ * What an inserted row gets in the order column if it is not staged: known
+ * beforehand for an ordinary default, not for one that draws from a sequence.
+ */
+static void
+plan_assigned_order(BulkSyncPlan *plan, AttrNumber attno)
+{
+	Node	   *expr;
+	EState	   *estate;
+	Datum		value;
+
+	if (bulk_sync_column_is_generated(plan, attno) || plan->target->rd_rel->relkind == RELKIND_VIEW)
+		return;
+	expr = build_column_default(plan->target, attno);
+	if (expr != NULL && contain_volatile_functions(expr))
+		return;
+	plan->history_known = true;
+	plan->history_default_isnull = true;
+	if (expr == NULL)
+		return;
+
+	estate = CreateExecutorState();
+	value = ExecEvalExprSwitchContext(ExecPrepareExpr((Expr *) expr, estate),
+									  GetPerTupleExprContext(estate),
+									  &plan->history_default_isnull);
+	if (!plan->history_default_isnull)
+	{
+		Form_pg_attribute attr = TupleDescAttr(RelationGetDescr(plan->target), attno - 1);
+
+		plan->history_default = datumCopy(value, attr->attbyval, attr->attlen);
+	}
+	FreeExecutorState(estate);
+}
+
+/* Which column says which row of a key is the newest, and what is compared */
+void
+bulk_sync_plan_history(BulkSyncPlan *plan)
+{
+	const char *name = plan->options->order_column;
+	AttrNumber	attno;
+	Form_pg_attribute attr;
+	TypeCacheEntry *typentry;
+
+	if (plan->options->purpose != BULK_SYNC_HISTORY)
+		return;
+	attno = bulk_sync_column_attno(plan->target, name);
+	plan->history_attno = attno;
+	plan->history_index = bulk_sync_find_column(plan, attno);
+	if (plan->history_index >= 0 && plan->columns[plan->history_index].key)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("column \"%s\" cannot be both a key column and the order column",
+						name)));
+	attr = TupleDescAttr(RelationGetDescr(plan->target), attno - 1);
+	typentry = lookup_type_cache(attr->atttypid, TYPECACHE_CMP_PROC | TYPECACHE_LT_OPR);
+	if (!OidIsValid(typentry->cmp_proc) || !OidIsValid(typentry->lt_opr))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("could not identify an ordering operator for type %s",
+						format_type_be(attr->atttypid)),
+				 errdetail("Column \"%s\" says which row is the newest.", name)));
+	fmgr_info(typentry->cmp_proc, &plan->history_cmp);
+	plan->history_lt_opr = typentry->lt_opr;
+	if (plan->history_index < 0)
+		plan_assigned_order(plan, attno);
+	plan_compared_columns(plan);
 }
 
 /*-------------------------------------------------------------------------
@@ -304,13 +416,11 @@ resolve_condition(const BulkSyncPlan *plan, BulkSyncCondition *condition)
 	}
 }
 
-void
-bulk_sync_plan_columns_read(BulkSyncPlan *plan)
+/* What matching needs */
+static Bitmapset *
+attnos_to_match(const BulkSyncPlan *plan)
 {
-	TupleDesc	desc = RelationGetDescr(plan->target);
 	Bitmapset  *attnos = NULL;
-	int			member = -1;
-	ListCell   *lc;
 
 	for (int i = 0; i < plan->ncolumns; i++)
 	{
@@ -330,19 +440,90 @@ bulk_sync_plan_columns_read(BulkSyncPlan *plan)
 		attnos = add_condition_attnos(attnos, plan, plan->scope);
 	if (plan->update_where != NULL)
 		attnos = add_condition_attnos(attnos, plan, plan->update_where);
+	if (plan->history_attno != InvalidAttrNumber)
+		attnos = bms_add_member(attnos, plan->history_attno);
+	return attnos;
+}
 
-	plan->nread = bms_num_members(attnos);
-	plan->read_attnos = palloc(Max(plan->nread, 1) * sizeof(AttrNumber));
-	plan->read_index = palloc(Max(desc->natts, 1) * sizeof(int));
-	plan->read_desc = CreateTemplateTupleDesc(plan->nread);
-	for (int i = 0; i < desc->natts; i++)
-		plan->read_index[i] = -1;
+/* What returned rows show: all columns, or those that the call is about */
+static Bitmapset *
+attnos_to_show(const BulkSyncPlan *plan)
+{
+	TupleDesc	desc = RelationGetDescr(plan->target);
+	Bitmapset  *attnos = NULL;
+	Bitmapset  *primary_key;
+	Oid			constraint;
+	int			member = -1;
+
+	if (!bulk_sync_returns_rows(plan->options))
+		return NULL;
+	if (plan->options->purpose == BULK_SYNC_RETURN)
+	{
+		for (int i = 0; i < desc->natts; i++)
+		{
+			if (!TupleDescAttr(desc, i)->attisdropped)
+				attnos = bms_add_member(attnos, i + 1);
+		}
+		return attnos;
+	}
+	primary_key = get_primary_key_attnos(RelationGetRelid(plan->target), true, &constraint);
+	while ((member = bms_next_member(primary_key, member)) >= 0)
+		attnos = bms_add_member(attnos, member + FirstLowInvalidHeapAttributeNumber);
+	for (int i = 0; i < plan->ncolumns; i++)
+	{
+		if (plan->columns[i].target_attno != InvalidAttrNumber)
+			attnos = bms_add_member(attnos, plan->columns[i].target_attno);
+	}
+	return attnos;
+}
+
+static void
+add_columns_read(BulkSyncPlan *plan, const Bitmapset *attnos)
+{
+	int			member = -1;
+
+	while ((member = bms_next_member(attnos, member)) >= 0)
+	{
+		plan->read_attnos[plan->nread] = member;
+		plan->read_index[member - 1] = plan->nread++;
+		TupleDescCopyEntry(plan->read_desc, plan->nread, RelationGetDescr(plan->target), member);
+	}
+}
+
+static void
+plan_shown_columns(BulkSyncPlan *plan, const Bitmapset *attnos)
+{
+	int			member = -1;
+
+	plan->nshown = bms_num_members(attnos);
+	plan->shown = palloc(Max(plan->nshown, 1) * sizeof(int));
+	plan->shown_desc = CreateTemplateTupleDesc(plan->nshown);
 	for (int i = 0; (member = bms_next_member(attnos, member)) >= 0; i++)
 	{
-		plan->read_attnos[i] = member;
-		plan->read_index[member - 1] = i;
-		TupleDescCopyEntry(plan->read_desc, i + 1, desc, member);
+		plan->shown[i] = plan->read_index[member - 1];
+		TupleDescCopyEntry(plan->shown_desc, i + 1, RelationGetDescr(plan->target), member);
 	}
+	plan->shown_desc = BlessTupleDesc(plan->shown_desc);
+}
+
+void
+bulk_sync_plan_columns_read(BulkSyncPlan *plan)
+{
+	TupleDesc	desc = RelationGetDescr(plan->target);
+	Bitmapset  *to_match = attnos_to_match(plan);
+	Bitmapset  *to_show = attnos_to_show(plan);
+	int			nread = bms_num_members(bms_union(to_match, to_show));
+	ListCell   *lc;
+
+	plan->read_attnos = palloc(Max(nread, 1) * sizeof(AttrNumber));
+	plan->read_index = palloc(Max(desc->natts, 1) * sizeof(int));
+	plan->read_desc = CreateTemplateTupleDesc(nread);
+	for (int i = 0; i < desc->natts; i++)
+		plan->read_index[i] = -1;
+	add_columns_read(plan, to_match);
+	plan->nread_to_match = plan->nread;
+	add_columns_read(plan, bms_difference(to_show, to_match));
+	plan_shown_columns(plan, to_show);
 
 	for (int i = 0; i < plan->ncolumns; i++)
 	{
@@ -355,6 +536,8 @@ bulk_sync_plan_columns_read(BulkSyncPlan *plan)
 		plan->scope_columns[i].read_index = plan->read_index[plan->scope_columns[i].target_attno - 1];
 	if (plan->soft_attno != InvalidAttrNumber)
 		plan->soft_read_index = plan->read_index[plan->soft_attno - 1];
+	if (plan->history_attno != InvalidAttrNumber)
+		plan->history_read_index = plan->read_index[plan->history_attno - 1];
 	if (plan->scope != NULL)
 		resolve_condition(plan, plan->scope);
 	foreach(lc, plan->scope_conjuncts)

@@ -163,15 +163,12 @@ staged_columns_to_read(const BulkSyncPlan *plan)
 	return attnos;
 }
 
-void
-bulk_sync_check_privileges(const BulkSyncPlan *plan)
+static void
+check_privileges_to_write(const BulkSyncPlan *plan)
 {
 	const BulkSyncOptions *options = plan->options;
 	Bitmapset  *update = NULL;
 
-	check_columns(plan->staged, ACL_SELECT, staged_columns_to_read(plan));
-	if (plan->nread > 0)
-		check_columns(plan->target, ACL_SELECT, columns_to_read(plan));
 	if (options->insert)
 		check_written_columns(plan->target, GetUserId(), ACL_INSERT, CMD_INSERT,
 							  columns_to_insert(plan));
@@ -183,6 +180,16 @@ bulk_sync_check_privileges(const BulkSyncPlan *plan)
 		check_written_columns(plan->target, GetUserId(), ACL_UPDATE, CMD_UPDATE, update);
 	if (options->delete && plan->soft_attno == InvalidAttrNumber)
 		check_written_columns(plan->target, GetUserId(), ACL_DELETE, CMD_DELETE, NULL);
+}
+
+void
+bulk_sync_check_privileges(const BulkSyncPlan *plan)
+{
+	check_columns(plan->staged, ACL_SELECT, staged_columns_to_read(plan));
+	if (plan->nread > 0)
+		check_columns(plan->target, ACL_SELECT, columns_to_read(plan));
+	if (plan->options->purpose != BULK_SYNC_COMPARE)
+		check_privileges_to_write(plan);
 
 	/* With row_security = off this raises an error where policies would apply */
 	(void) check_enable_rls(RelationGetRelid(plan->target), InvalidOid, false);

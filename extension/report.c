@@ -78,21 +78,35 @@ bulk_sync_describe_target_key(const BulkSyncPlan *plan, const Datum *values, con
 	return describe_key(plan, values, isnull, true);
 }
 
+static Datum
+make_counts_tuple(FunctionCallInfo fcinfo, const int64 *counts, int ncounts)
+{
+	TupleDesc	desc;
+	Datum	   *values = palloc(ncounts * sizeof(Datum));
+	bool	   *isnull = palloc0(ncounts * sizeof(bool));
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	for (int i = 0; i < ncounts; i++)
+		values[i] = Int64GetDatum(counts[i]);
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, isnull));
+}
+
 /* The result row of bulk_sync() */
 Datum
 bulk_sync_counts_tuple(FunctionCallInfo fcinfo, const BulkSyncCounts *counts)
 {
-	TupleDesc	desc;
-	Datum		values[6];
-	bool		isnull[6] = {false};
+	int64		result[6] = {counts->staged_rows, counts->inserted, counts->updated,
+	counts->unchanged, counts->skipped, counts->deleted};
 
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	values[0] = Int64GetDatum(counts->staged_rows);
-	values[1] = Int64GetDatum(counts->inserted);
-	values[2] = Int64GetDatum(counts->updated);
-	values[3] = Int64GetDatum(counts->unchanged);
-	values[4] = Int64GetDatum(counts->skipped);
-	values[5] = Int64GetDatum(counts->deleted);
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, isnull));
+	return make_counts_tuple(fcinfo, result, lengthof(result));
+}
+
+/* The result row of bulk_insert_changed() */
+Datum
+bulk_sync_history_counts_tuple(FunctionCallInfo fcinfo, const BulkSyncCounts *counts)
+{
+	int64		result[3] = {counts->staged_rows, counts->inserted, counts->unchanged};
+
+	return make_counts_tuple(fcinfo, result, lengthof(result));
 }

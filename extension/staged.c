@@ -186,7 +186,14 @@ next_raw(BulkSyncStagedSource *source)
  *-------------------------------------------------------------------------
  */
 
-/* When the row at hand was written: by transaction, then by command */
+/* When a row was written: by transaction, then by command */
+int64
+bulk_sync_writing_rank(TransactionId xmin, CommandId cmin, TransactionId next)
+{
+	/* Transaction ids wrap around: count back from the next one */
+	return ((int64) (int32) (xmin - next)) * (INT64CONST(1) << 32) + cmin;
+}
+
 static int64
 staging_rank(BulkSyncStagedSource *source, TransactionId next)
 {
@@ -198,8 +205,7 @@ staging_rank(BulkSyncStagedSource *source, TransactionId next)
 														 MinCommandIdAttributeNumber,
 														 &isnull));
 
-	/* Transaction ids wrap around: count back from the next one */
-	return ((int64) (int32) (xmin - next)) * (INT64CONST(1) << 32) + cmin;
+	return bulk_sync_writing_rank(xmin, cmin, next);
 }
 
 static bool
@@ -293,7 +299,9 @@ bulk_sync_open_staged(const BulkSyncPlan *plan)
 		/* No synchronized scan: the rows come in the order of staging */
 		source->scan = table_beginscan_strat(plan->staged, source->snapshot, 0, NULL,
 											 true, false);
-		if (plan->options->duplicates != BULK_SYNC_DUPLICATES_ERROR)
+		/* Does anything depend on the order, or on the position of a row? */
+		if (plan->options->duplicates != BULK_SYNC_DUPLICATES_ERROR ||
+			plan->options->purpose != BULK_SYNC_COUNT)
 		{
 			TransactionId next = ReadNextTransactionId();
 

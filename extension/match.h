@@ -1,0 +1,126 @@
+/*-------------------------------------------------------------------------
+ *
+ * match.h
+ *	  What the files that match rows share with each other, and with no other.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BULK_SYNC_MATCH_H
+#define BULK_SYNC_MATCH_H
+
+#include "bulk_sync.h"
+
+#include "utils/datum.h"
+
+/* A staged row, as long as it waits for its target row */
+typedef struct BulkSyncEntry
+{
+	MinimalTuple marked;		/* soft delete: a marked row of its key */
+								/* history: the newest row of its key */
+	int64		position;
+	uint32		hash;
+	bool		matched;		/* to a live row */
+	bool		reported;		/* as a duplicate */
+	bool		replaced;		/* by a better duplicate */
+	bool		marked_twice;
+	uint32		space;			/* for the tuple */
+	Oid			marked_tableoid;
+	ItemPointerData marked_tid;
+	int64		marked_written;
+	/* the wanted row follows, as a MinimalTuple, at MAXALIGN */
+} BulkSyncEntry;
+
+#define BULK_SYNC_ENTRY_SIZE	MAXALIGN(sizeof(BulkSyncEntry))
+#define BULK_SYNC_ENTRY_TUPLE(entry) \
+	((MinimalTuple) ((char *) (entry) + BULK_SYNC_ENTRY_SIZE))
+
+/* Staged rows in memory, by their key (hash_table.c) */
+typedef struct BulkSyncHashTable BulkSyncHashTable;
+
+typedef struct BulkSyncMatch
+{
+	const BulkSyncPlan *plan;
+	struct BulkSyncDifference *difference;
+	BulkSyncGroups *groups;
+	MemoryContext context;		/* of the match */
+	MemoryContext row_context;	/* of what is done about one row */
+	TupleTableSlot *staged_slot;	/* the staged row of an entry */
+	TupleTableSlot *marked_slot;	/* the marked row of an entry */
+	void	   *matcher;		/* private to match_hash.c or match_sort.c */
+
+	/* Scratch space for one pair of rows */
+	bool	   *takes;			/* by column index */
+	Datum	   *new_values;		/* the row to be written, by read index */
+	bool	   *new_isnull;
+	bool	   *decided;
+	bool	   *generated;		/* by read index */
+	bool	   *changed;		/* of the pair, by column index */
+	struct BulkSyncHistory *history;	/* private to history.c */
+} BulkSyncMatch;
+
+/* Have two values of a column the same image?  NULL is like NULL. */
+static inline bool
+bulk_sync_image_equal(const BulkSyncColumn *column, Datum a, bool a_isnull,
+					  Datum b, bool b_isnull)
+{
+	if (a_isnull || b_isnull)
+		return a_isnull && b_isnull;
+	if (column->typbyval)
+		return a == b;
+	return datum_image_eq(a, b, false, column->typlen);
+}
+
+/* in match.c */
+extern bool bulk_sync_new_duplicate_wins(const BulkSyncPlan *plan,
+										 const Datum *old_values, const bool *old_isnull,
+										 int64 old_position,
+										 const Datum *new_values, const bool *new_isnull,
+										 int64 new_position);
+extern void bulk_sync_match_duplicate(BulkSyncMatch *match, BulkSyncEntry *entry,
+									  const Datum *values, const bool *isnull);
+extern void bulk_sync_match_row(BulkSyncMatch *match, BulkSyncEntry *entry,
+								const BulkSyncTargetRow *row);
+extern void bulk_sync_match_entry_done(BulkSyncMatch *match, BulkSyncEntry *entry);
+
+/* in hash_table.c */
+extern BulkSyncHashTable *bulk_sync_table_create(const BulkSyncPlan *plan);
+extern void bulk_sync_table_free(BulkSyncHashTable *table);
+extern void bulk_sync_table_reset(BulkSyncHashTable *table);
+extern uint32 bulk_sync_hash_key(const BulkSyncPlan *plan, const Datum *values,
+								 const bool *isnull, bool target);
+extern BulkSyncEntry *bulk_sync_table_find(BulkSyncHashTable *table, uint32 hash,
+										   const Datum *values, const bool *isnull, bool target);
+extern void bulk_sync_table_prefetch_slot(const BulkSyncHashTable *table, uint32 hash);
+extern void bulk_sync_table_prefetch_entry(const BulkSyncHashTable *table, uint32 hash);
+extern bool bulk_sync_table_is_full(const BulkSyncHashTable *table);
+extern void bulk_sync_table_for_each(BulkSyncHashTable *table,
+									 void (*function) (BulkSyncEntry *entry, void *arg),
+									 void *arg);
+extern void bulk_sync_table_put(BulkSyncHashTable *table, BulkSyncMatch *match, uint32 hash,
+								int64 position, bool reported, MinimalTuple tuple,
+								const Datum *values, const bool *isnull);
+extern bool bulk_sync_table_split(BulkSyncHashTable *table,
+								  bool (*keep) (BulkSyncEntry *entry, void *arg), void *arg);
+
+/* in match_hash.c */
+extern void bulk_sync_hash_begin(BulkSyncMatch *match);
+extern void bulk_sync_hash_add(BulkSyncMatch *match, const BulkSyncStagedRow *row);
+extern void bulk_sync_hash_added(BulkSyncMatch *match);
+extern void bulk_sync_hash_probe(BulkSyncMatch *match, const BulkSyncTargetRow *row);
+extern void bulk_sync_hash_finish(BulkSyncMatch *match);
+
+/* in match_sort.c */
+extern void bulk_sync_sort_begin(BulkSyncMatch *match);
+extern void bulk_sync_sort_add(BulkSyncMatch *match, const BulkSyncStagedRow *row);
+extern void bulk_sync_sort_probe(BulkSyncMatch *match, const BulkSyncTargetRow *row);
+extern void bulk_sync_sort_finish(BulkSyncMatch *match);
+
+/* in history.c */
+extern void bulk_sync_history_begin(BulkSyncMatch *match);
+extern void bulk_sync_history_add_staged(BulkSyncMatch *match, const BulkSyncStagedRow *row);
+extern void bulk_sync_history_row(BulkSyncMatch *match, BulkSyncEntry *entry,
+								  const BulkSyncTargetRow *row);
+extern void bulk_sync_history_entry_done(BulkSyncMatch *match, BulkSyncEntry *entry);
+extern void bulk_sync_history_finish(BulkSyncMatch *match);
+
+#endif							/* BULK_SYNC_MATCH_H */

@@ -1,0 +1,319 @@
+/*-------------------------------------------------------------------------
+ *
+ * report_rows.c
+ *	  Result rows of bulk_compare() and bulk_sync_returning(): one for each
+ *	  difference, with the old and the new row as JSON.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "bulk_sync.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/memutils.h"
+
+/* The columns of a result row */
+enum
+{
+	RESULT_ACTION,
+	RESULT_STAGED_ROW,
+	RESULT_KEY,
+	RESULT_CHANGED_COLUMNS,
+	RESULT_OLD,
+	RESULT_NEW,
+	RESULT_COLUMNS
+};
+
+typedef struct RowReport
+{
+	const BulkSyncPlan *plan;
+	BulkSyncDifference *difference;
+	Tuplestorestate *store;		/* of the result */
+	TupleDesc	desc;
+	MemoryContext row_context;
+	FmgrInfo	to_jsonb;		/* of a record */
+	TupleDesc	key_desc;		/* the key by its names */
+	int		   *column_of_shown;	/* index in columns[], or -1 */
+	int		   *by_attno;		/* indexes of columns[], in the target's order */
+
+	/* Scratch space for the columns shown, or the key */
+	Datum	   *values;
+	bool	   *isnull;
+} RowReport;
+
+/* Which of a written row's columns hold what; NULL where there is no such row */
+typedef struct ReportedRow
+{
+	const char *action;
+	TupleTableSlot *slot;		/* a difference row, perhaps of a written one */
+	bool		has_old;
+	bool		has_staged;
+	AttrNumber	first_new;		/* 0: the new row is only planned, or not there */
+} ReportedRow;
+
+static TupleDesc
+key_desc(const BulkSyncPlan *plan)
+{
+	TupleDesc	desc = CreateTemplateTupleDesc(plan->nkeys);
+
+	for (int i = 0; i < plan->nkeys; i++)
+	{
+		const BulkSyncColumn *column = &plan->columns[i];
+
+		TupleDescInitEntry(desc, i + 1, column->name, column->type, column->typmod, 0);
+		TupleDescInitEntryCollation(desc, i + 1, column->collation);
+	}
+	return BlessTupleDesc(desc);
+}
+
+static void
+init_report(RowReport *report, FunctionCallInfo fcinfo, BulkSyncDifference *difference)
+{
+	const BulkSyncPlan *plan = difference->plan;
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	int			capacity = Max(1, Max(plan->nshown, plan->nkeys));
+	List	   *args = list_make1(makeNullConst(RECORDOID, -1, InvalidOid));
+	int			count = 0;
+
+	InitMaterializedSRF(fcinfo, 0);
+	memset(report, 0, sizeof(RowReport));
+	report->plan = plan;
+	report->difference = difference;
+	report->store = rsinfo->setResult;
+	report->desc = rsinfo->setDesc;
+	report->row_context = AllocSetContextCreate(CurrentMemoryContext, "bulk_sync result row",
+												ALLOCSET_DEFAULT_SIZES);
+	fmgr_info(F_TO_JSONB, &report->to_jsonb);
+	fmgr_info_set_expr((Node *) makeFuncExpr(F_TO_JSONB, JSONBOID, args, InvalidOid, InvalidOid,
+											 COERCE_EXPLICIT_CALL), &report->to_jsonb);
+	report->key_desc = key_desc(plan);
+	report->values = palloc0(capacity * sizeof(Datum));
+	report->isnull = palloc0(capacity * sizeof(bool));
+	report->column_of_shown = palloc(Max(plan->nshown, 1) * sizeof(int));
+	for (int i = 0; i < plan->nshown; i++)
+		report->column_of_shown[i] = bulk_sync_find_column(plan,
+														   plan->read_attnos[plan->shown[i]]);
+	report->by_attno = palloc(Max(plan->ncolumns, 1) * sizeof(int));
+	for (AttrNumber attno = 1; attno <= RelationGetDescr(plan->target)->natts; attno++)
+	{
+		int			index = bulk_sync_find_column(plan, attno);
+
+		if (index >= 0)
+			report->by_attno[count++] = index;
+	}
+	while (count < plan->ncolumns)
+		report->by_attno[count++] = -1;
+}
+
+static bool
+get_flag(TupleTableSlot *slot, AttrNumber attno)
+{
+	return !slot->tts_isnull[attno - 1] && DatumGetBool(slot->tts_values[attno - 1]);
+}
+
+/* Bit of a column in a bit string of the difference row */
+static bool
+get_column_flag(TupleTableSlot *slot, AttrNumber attno, int column)
+{
+	bytea	   *flags;
+
+	if (slot->tts_isnull[attno - 1])
+		return false;
+	flags = DatumGetByteaPP(slot->tts_values[attno - 1]);
+	return (VARDATA_ANY(flags)[column / 8] & (1 << (column % 8))) != 0;
+}
+
+/* Takes a value of the slot as the next one of a JSON object */
+static void
+take_value(RowReport *report, int place, TupleTableSlot *slot, AttrNumber attno)
+{
+	report->values[place] = slot->tts_values[attno - 1];
+	report->isnull[place] = slot->tts_isnull[attno - 1];
+}
+
+static Datum
+make_object(RowReport *report, TupleDesc desc)
+{
+	HeapTuple	tuple = heap_form_tuple(desc, report->values, report->isnull);
+
+	return FunctionCall1(&report->to_jsonb, HeapTupleGetDatum(tuple));
+}
+
+static Datum
+key_object(RowReport *report, const ReportedRow *row)
+{
+	const BulkSyncPlan *plan = report->plan;
+
+	for (int i = 0; i < plan->nkeys; i++)
+		take_value(report, i, row->slot,
+				   row->has_staged ? BULK_SYNC_DIFF_WANTED(i) :
+				   BULK_SYNC_DIFF_OLD_COLUMN(report->difference, plan->columns[i].read_index));
+	return make_object(report, report->key_desc);
+}
+
+static Datum
+old_object(RowReport *report, const ReportedRow *row)
+{
+	for (int i = 0; i < report->plan->nshown; i++)
+		take_value(report, i, row->slot,
+				   BULK_SYNC_DIFF_OLD_COLUMN(report->difference, report->plan->shown[i]));
+	return make_object(report, report->plan->shown_desc);
+}
+
+static Datum
+written_object(RowReport *report, const ReportedRow *row)
+{
+	for (int i = 0; i < report->plan->nshown; i++)
+		take_value(report, i, row->slot, row->first_new + report->plan->shown[i]);
+	return make_object(report, report->plan->shown_desc);
+}
+
+/* Does a planned row get the staged value of a column? */
+static bool
+gets_staged_value(RowReport *report, const ReportedRow *row, int column)
+{
+	const BulkSyncPlan *plan = report->plan;
+
+	if (!row->has_old)
+		return plan->columns[column].insertable;
+	return bulk_sync_column_is_set(plan, column, report->difference) &&
+		get_column_flag(row->slot, BULK_SYNC_DIFF_TAKES, column);
+}
+
+/* The row that would be written, as far as it is decided before triggers */
+static Datum
+planned_object(RowReport *report, const ReportedRow *row)
+{
+	const BulkSyncPlan *plan = report->plan;
+
+	for (int i = 0; i < plan->nshown; i++)
+	{
+		int			column = report->column_of_shown[i];
+
+		if (row->has_old && plan->read_attnos[plan->shown[i]] == plan->soft_attno &&
+			get_flag(row->slot, BULK_SYNC_DIFF_SET_SOFT))
+			take_value(report, i, row->slot, BULK_SYNC_DIFF_SOFT);
+		else if (column >= 0 && gets_staged_value(report, row, column))
+			take_value(report, i, row->slot, BULK_SYNC_DIFF_WANTED(column));
+		else if (row->has_old)
+			take_value(report, i, row->slot,
+					   BULK_SYNC_DIFF_OLD_COLUMN(report->difference, plan->shown[i]));
+		else
+			report->isnull[i] = true;	/* the database assigns it */
+	}
+	return make_object(report, plan->shown_desc);
+}
+
+static Datum
+changed_columns(RowReport *report, TupleTableSlot *slot)
+{
+	const BulkSyncPlan *plan = report->plan;
+	Datum	   *names = palloc((plan->ncolumns + 1) * sizeof(Datum));
+	int			count = 0;
+
+	for (int i = 0; i < plan->ncolumns && report->by_attno[i] >= 0; i++)
+	{
+		int			column = report->by_attno[i];
+
+		if (get_column_flag(slot, BULK_SYNC_DIFF_CHANGED, column))
+			names[count++] = CStringGetTextDatum(plan->columns[column].name);
+	}
+	if (get_flag(slot, BULK_SYNC_DIFF_SET_SOFT))
+		names[count++] = CStringGetTextDatum(plan->options->soft_delete_column);
+	return PointerGetDatum(construct_array(names, count, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+static void
+put_row(RowReport *report, const ReportedRow *row)
+{
+	Datum		values[RESULT_COLUMNS] = {0};
+	bool		isnull[RESULT_COLUMNS] = {false};
+	bool		is_delete = strcmp(row->action, "delete") == 0;
+	bool		is_update = strcmp(row->action, "update") == 0;
+	MemoryContext oldcontext = MemoryContextSwitchTo(report->row_context);
+
+	values[RESULT_ACTION] = CStringGetTextDatum(row->action);
+	values[RESULT_STAGED_ROW] = row->slot->tts_values[BULK_SYNC_DIFF_POSITION - 1];
+	isnull[RESULT_STAGED_ROW] = !row->has_staged;
+	values[RESULT_KEY] = key_object(report, row);
+	if (is_update)
+		values[RESULT_CHANGED_COLUMNS] = changed_columns(report, row->slot);
+	isnull[RESULT_CHANGED_COLUMNS] = !is_update;
+	if (row->has_old)
+		values[RESULT_OLD] = old_object(report, row);
+	isnull[RESULT_OLD] = !row->has_old;
+	if (row->first_new != 0)
+		values[RESULT_NEW] = written_object(report, row);
+	else if (!is_delete)
+		values[RESULT_NEW] = planned_object(report, row);
+	isnull[RESULT_NEW] = is_delete && row->first_new == 0;
+
+	MemoryContextSwitchTo(oldcontext);
+	tuplestore_putvalues(report->store, report->desc, values, isnull);
+	MemoryContextReset(report->row_context);
+}
+
+/* All rows of a set; of an update set, either the marks or the others */
+static void
+put_rows(RowReport *report, const BulkSyncRowSet *set, ReportedRow row, bool marks)
+{
+	row.slot = MakeSingleTupleTableSlot(set->desc, &TTSOpsMinimalTuple);
+	tuplestore_select_read_pointer(set->store, 0);
+	tuplestore_rescan(set->store);
+	while (tuplestore_gettupleslot(set->store, true, false, row.slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		slot_getallattrs(row.slot);
+		if (get_flag(row.slot, BULK_SYNC_DIFF_MARK) == marks)
+			put_row(report, &row);
+	}
+	ExecDropSingleTupleTableSlot(row.slot);
+}
+
+/* The result rows, deletes first.  first_new is 0 where nothing was written. */
+static void
+put_all_rows(RowReport *report, const BulkSyncRowSet *deletes, const BulkSyncRowSet *updates,
+			 const BulkSyncRowSet *inserts, AttrNumber first_new)
+{
+	ReportedRow delete = {"delete", NULL, true, false, 0};
+	ReportedRow mark = {"delete", NULL, true, false, first_new};
+	ReportedRow update = {"update", NULL, true, true, first_new};
+	ReportedRow insert = {"insert", NULL, false, true, first_new};
+	ReportedRow unchanged = {"unchanged", NULL, true, true, 0};
+
+	put_rows(report, deletes, delete, false);
+	put_rows(report, updates, mark, true);
+	put_rows(report, updates, update, false);
+	put_rows(report, inserts, insert, false);
+	put_rows(report, &report->difference->equals, unchanged, false);
+	MemoryContextDelete(report->row_context);
+}
+
+/* Returns what a sync would do */
+void
+bulk_sync_report_planned(FunctionCallInfo fcinfo, BulkSyncDifference *difference)
+{
+	RowReport	report;
+
+	init_report(&report, fcinfo, difference);
+	put_all_rows(&report, &difference->deletes, &difference->updates, &difference->inserts, 0);
+}
+
+/* Returns what a sync did */
+void
+bulk_sync_report_written(FunctionCallInfo fcinfo, BulkSyncDifference *difference,
+						 BulkSyncWritten *written)
+{
+	RowReport	report;
+
+	init_report(&report, fcinfo, difference);
+	put_all_rows(&report, &written->deletes, &written->updates, &written->inserts,
+				 written->first_new);
+}
