@@ -32,361 +32,13 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+
+from methods import METHODS, TIMER, literal, methods_of
+from workloads import WORKLOADS
 
 TEMPLATE_DATABASE = "bulk_sync_bench_template"
 RUN_DATABASE = "bulk_sync_bench_run"
-
-# --------------------------------------------------------------------------------------------------
-# Workloads
-# --------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column and the SQL expression of its value for row number i in version v (0 or 1)."""
-
-    name: str
-    type: str
-    value: str
-
-
-SKU = Column("sku", "text", "left(md5(i::text), 8) || '-' || i")
-NUMBER = Column("number", "bigint", "i")
-PAYLOAD = (
-    Column("name", "text", "'Article ' || i || ' of the catalogue'"),
-    Column("price", "numeric(12,2)", "((i * 37) % 100000 + v) / 100.0"),
-    Column("stock", "integer", "(i * 17 + v) % 1000"),
-    Column("changed_at", "timestamptz", "timestamptz '2024-01-01 00:00+00' + (i + v * 86400) * interval '1 second'"),
-)
-
-
-def wide_columns():
-    """40 columns, 2 kB in the mean; every tenth row has a text that does not fit in the page."""
-    columns = [SKU, NUMBER, *PAYLOAD]
-    for n in range(28):
-        columns.append(Column(f"text_{n}", "text", f"md5((i + {n})::text) || ' attribute {n:04}'"))
-    for n in range(5):
-        columns.append(Column(f"int_{n}", "integer", f"(i * {n + 3}) % 100000"))
-    columns.append(
-        Column(
-            "body",
-            "text",
-            "CASE WHEN i % 10 = 0 THEN"
-            " (SELECT string_agg(md5(i::text || k), '') FROM generate_series(1, 90) AS k) END",
-        )
-    )
-    return tuple(columns)
-
-
-@dataclass(frozen=True)
-class Workload:
-    name: str
-    title: str
-    key: tuple = ("sku",)
-    columns: tuple = (SKU, NUMBER, *PAYLOAD)
-    indexes: tuple = ("UNIQUE (sku)", "UNIQUE (number)")
-    not_null: tuple = ("sku", "number")
-    nullable_key: tuple = ()  # key columns that hold NULLs; '' never occurs in them
-    partitions: int = 0
-    scope: str = ""  # condition on the target's columns; "" = the whole table
-    delete: bool = True
-    target_rows: str = "i <= {n}"  # which i of 1 .. 2n are in the target ...
-    feed_rows: str = "i <= {n}"  # ... which in the feed ...
-    feed_version: str = "0"  # ... and whether changed
-    series: str = "{n} + {n} / 20"  # the highest i that occurs
-    growth: bool = False
-
-    @property
-    def starts_empty(self):
-        return self.target_rows == "false"
-
-    def names(self, prefix=""):
-        return ", ".join(prefix + c.name for c in self.columns)
-
-    def payload(self):
-        return [c.name for c in self.columns if c.name not in self.key]
-
-    # The pieces of the hand-written statements
-
-    def match(self, target="t", staged="s"):
-        """The join condition.  Of a NULL-safe comparison of a nullable key column only this form can
-        be hashed or merged, IS NOT DISTINCT FROM cannot."""
-        parts = []
-        for k in self.key:
-            if k in self.nullable_key:
-                parts.append(f"coalesce({target}.{k}, '') = coalesce({staged}.{k}, '')")
-            else:
-                parts.append(f"{target}.{k} = {staged}.{k}")
-        return " AND ".join(parts)
-
-    def differs(self, target="t", staged="s"):
-        left = ", ".join(f"{target}.{c}" for c in self.payload())
-        right = ", ".join(f"{staged}.{c}" for c in self.payload())
-        return f"({left}) IS DISTINCT FROM ({right})"
-
-    def assign(self, staged="s"):
-        return ", ".join(f"{c} = {staged}.{c}" for c in self.payload())
-
-    def in_scope(self, target="t", lead="AND "):
-        return lead + self.scope.replace("{t}", target) if self.scope else ""
-
-    # What the set-up needs
-
-    def create(self, table):
-        lines = [f"{c.name} {c.type}{' NOT NULL' if c.name in self.not_null else ''}" for c in self.columns]
-        sql = [
-            f"CREATE TABLE {table} ({', '.join(lines)})"
-            + (f" PARTITION BY HASH ({self.key[0]});" if self.partitions else " WITH (autovacuum_enabled = off);")
-        ]
-        for p in range(self.partitions):
-            sql.append(
-                f"CREATE TABLE {table}_p{p} PARTITION OF {table}"
-                f" FOR VALUES WITH (MODULUS {self.partitions}, REMAINDER {p}) WITH (autovacuum_enabled = off);"
-            )
-        return "\n".join(sql)
-
-    def index(self, table):
-        sql = []
-        for i in self.indexes:
-            if i.startswith("UNIQUE"):
-                sql.append(f"ALTER TABLE {table} ADD {i};")
-            else:
-                sql.append(f"CREATE INDEX ON {table} {i};")
-        return "\n".join(sql)
-
-
-# Five rows in a hundred, scattered at random but the same in every run
-CLASS = "(hashint8extended(i, 7) & 1048575) % 20"
-MIXED_FEED = f"(i <= {{n}} AND {CLASS} <> 0) OR (i > {{n}} AND i <= {{n}} + {{n}} / 20)"
-MIXED_VERSION = f"CASE WHEN i <= {{n}} AND {CLASS} = 1 THEN 1 ELSE 0 END"
-
-MIXED = Workload("mixed", "5 % new, 5 % changed, 5 % stale", feed_rows=MIXED_FEED, feed_version=MIXED_VERSION)
-
-COMPANY = Column("company_id", "integer", "((i - 1) / greatest({n} / 100, 1))::int % 100")
-COMPANY_SCATTERED = replace(COMPANY, value="(i % 100)::int")
-SCOPED = replace(
-    MIXED,
-    name="scope",
-    title="scope of 1 % of the table, rows of a scope side by side",
-    key=("company_id", "sku"),
-    columns=(COMPANY, SKU, NUMBER, *PAYLOAD),
-    indexes=("UNIQUE (company_id, sku)", "UNIQUE (number)"),
-    not_null=("company_id", "sku", "number"),
-    scope="{t}.company_id = 50",
-    series="2 * {n}",
-    feed_rows="company_id = 50 AND"
-    f" ((i <= {{n}} AND {CLASS} <> 0) OR (i > {{n}} AND (hashint8extended(i, 7) & 1048575) % 20 = 0))",
-)
-
-WORKLOADS = [
-    MIXED,
-    replace(MIXED, name="unchanged", title="nothing changed", feed_rows="i <= {n}", feed_version="0"),
-    replace(
-        MIXED,
-        name="initial",
-        title="initial load into an empty table, keys in random order",
-        target_rows="false",
-        feed_rows="i <= {n}",
-        feed_version="0",
-    ),
-    replace(MIXED, name="all_changed", title="every row changed", feed_rows="i <= {n}", feed_version="1"),
-    replace(
-        MIXED,
-        name="upsert",
-        title="small upsert, 5,000 rows, no deletes: half changed, a fifth new",
-        delete=False,
-        feed_rows="(i <= {n} AND i % greatest({n} / 4000, 1) = 0) OR (i > {n} AND i <= {n} + 1000)",
-        feed_version="CASE WHEN i <= {n} AND hashint8extended(i, 7) % 8 < 5 THEN 1 ELSE 0 END",
-        series="{n} + 1000",
-    ),
-    SCOPED,
-    replace(
-        SCOPED,
-        name="scope_scattered",
-        title="scope of 1 % of the table, its rows scattered over the table",
-        columns=(COMPANY_SCATTERED, SKU, NUMBER, *PAYLOAD),
-    ),
-    replace(MIXED, name="wide", title="mixed, 40 columns, 2 kB, some out of line", columns=wide_columns()),
-    replace(
-        MIXED,
-        name="composite",
-        title="mixed, key of three text columns",
-        key=("region", "kind", "code"),
-        columns=(
-            Column("region", "text", "'region ' || i % 25"),
-            Column("kind", "text", "'kind of article ' || i % 400"),
-            Column("code", "text", "left(md5(i::text), 8) || '-' || i"),
-            NUMBER,
-            *PAYLOAD,
-        ),
-        indexes=("UNIQUE (region, kind, code)", "UNIQUE (number)"),
-        not_null=("region", "kind", "code", "number"),
-    ),
-    replace(
-        MIXED,
-        name="uuid",
-        title="mixed, uuid key",
-        key=("id",),
-        columns=(Column("id", "uuid", "md5(i::text)::uuid"), NUMBER, *PAYLOAD),
-        indexes=("UNIQUE (id)", "UNIQUE (number)"),
-        not_null=("id", "number"),
-    ),
-    replace(
-        MIXED,
-        name="nullable",
-        title="mixed, key of two columns, one NULL in every second row",
-        key=("sku", "variant"),
-        columns=(SKU, Column("variant", "text", "CASE WHEN i % 2 = 0 THEN 'variant ' || i % 7 END"), NUMBER, *PAYLOAD),
-        indexes=("UNIQUE NULLS NOT DISTINCT (sku, variant)", "UNIQUE (number)"),
-        not_null=("sku", "number"),
-        nullable_key=("variant",),
-    ),
-    replace(
-        MIXED,
-        name="partitions",
-        title="mixed, 100 hash partitions",
-        partitions=100,
-        indexes=("UNIQUE (sku)", "(number)"),
-    ),
-    replace(
-        MIXED,
-        name="six_indexes",
-        title="mixed, six indexes",
-        indexes=("UNIQUE (sku)", "UNIQUE (number)", "(name)", "(price)", "(stock)", "(changed_at)"),
-    ),
-    replace(MIXED, name="growth", title="mixed, growing", growth=True),
-]
-
-# --------------------------------------------------------------------------------------------------
-# Methods: each gives the statements that follow the staging
-# --------------------------------------------------------------------------------------------------
-
-TIMER = "SELECT '@time', extract(epoch FROM clock_timestamp());"
-
-
-def literal(text):
-    return "'" + text.replace("'", "''") + "'"
-
-
-def bulk_sync(w, version):
-    arguments = ["'target'", "'staged'", "'{" + ",".join(w.key) + "}'"]
-    if w.delete:
-        arguments.append("scope => " + (literal(w.scope.replace("{t}.", "")) if w.scope else "'true'"))
-    else:
-        arguments.append("actions => '{insert,update}'")
-    return f"SELECT '@counts', c.* FROM bulk_sync({', '.join(arguments)}) AS c;"
-
-
-def delete_stale(w):
-    if not w.delete:
-        return ""
-    return (
-        f"DELETE FROM target AS t WHERE NOT EXISTS (SELECT FROM staged AS s WHERE {w.match()})"
-        f" {w.in_scope()};"
-    )
-
-
-def analyze(w):
-    """A temporary table has no statistics until somebody asks for them; those of the key are enough, and
-    much cheaper than those of all columns."""
-    return f"ANALYZE staged ({', '.join(w.key)});"
-
-
-def three_statements(w, version):
-    # Of an empty target the planner believes that it stays empty, and would scan the growing table once
-    # for every staged row: minutes instead of seconds.  Whoever has met that writes this:
-    hint = "SET LOCAL enable_nestloop = off;" if w.starts_empty else ""
-    return f"""
-{analyze(w)}
-BEGIN;
-{hint}
-{delete_stale(w)}
-UPDATE target AS t SET {w.assign()} FROM staged AS s
- WHERE {w.match()} {w.in_scope()} AND {w.differs()};
-INSERT INTO target ({w.names()}) SELECT {w.names()} FROM staged AS s
- WHERE NOT EXISTS (SELECT FROM target AS t WHERE {w.match()} {w.in_scope()});
-COMMIT;"""
-
-
-def upsert(w, version):
-    upsert = f"""
-INSERT INTO target AS t ({w.names()}) SELECT {w.names()} FROM staged
- ON CONFLICT ({', '.join(w.key)}) DO UPDATE SET {w.assign('excluded')}
- WHERE {w.differs(staged='excluded')};"""
-    if not w.delete:
-        return upsert
-    return f"{analyze(w)}\nBEGIN;\n{delete_stale(w)}{upsert}\nCOMMIT;"
-
-
-def merge(w, version):
-    # BY SOURCE must look at the whole target; with a scope, a DELETE of its own finds its rows by the index.
-    by_source = version >= 170000 and w.delete and not w.scope
-    return f"""
-{analyze(w)}
-BEGIN;
-{'' if by_source else delete_stale(w)}
-MERGE INTO target AS t USING staged AS s ON {w.match()} {w.in_scope()}
- WHEN MATCHED AND {w.differs()} THEN UPDATE SET {w.assign()}
- WHEN NOT MATCHED THEN INSERT ({w.names()}) VALUES ({w.names('s.')})
- {'WHEN NOT MATCHED BY SOURCE THEN DELETE' if by_source else ''};
-COMMIT;"""
-
-
-def difference(w, version):
-    """One full join decides, then three statements write by tuple id."""
-    part = ", t.tableoid AS part" if w.partitions else ""
-    here = "t.tableoid = d.part AND t.ctid = d.tid" if w.partitions else "t.ctid = d.tid"
-    found = f"(SELECT ctid, {'tableoid, ' if w.partitions else ''}{w.names()} FROM target AS t {w.in_scope(lead='WHERE ')})"
-    join = "FULL" if w.delete else "RIGHT"
-    first = w.key[0]
-    return f"""
-{analyze(w)}
-BEGIN;
-CREATE TEMPORARY TABLE difference ON COMMIT DROP AS
-SELECT CASE WHEN t.ctid IS NULL THEN 'i' WHEN s.{first} IS NULL THEN 'd' ELSE 'u' END AS action,
-       t.ctid AS tid{part}, {w.names('s.')}
-  FROM {found} AS t {join} JOIN staged AS s ON {w.match()}
- WHERE t.ctid IS NULL OR s.{first} IS NULL OR {w.differs()};
-ANALYZE difference (action, tid);
-{f"DELETE FROM target AS t USING difference AS d WHERE d.action = 'd' AND {here};" if w.delete else ''}
-UPDATE target AS t SET {w.assign('d')} FROM difference AS d WHERE d.action = 'u' AND {here};
-INSERT INTO target ({w.names()}) SELECT {w.names()} FROM difference WHERE action = 'i';
-COMMIT;"""
-
-
-def copy_staged(w, version):
-    return ""
-
-
-def copy_target(w, version):
-    return "COPY target_empty FROM :'feed' (FORMAT binary);"
-
-
-def full_join(w, version):
-    target = f"(SELECT * FROM target AS t {w.in_scope(lead='WHERE ')})" if w.scope else "target"
-    return f"SELECT '@joined', count(*) FROM {target} AS t FULL JOIN staged AS s ON {w.match()};"
-
-
-@dataclass(frozen=True)
-class Method:
-    name: str
-    title: str
-    kind: str  # "ours", "peer" or "floor"
-    sync: object
-    stages: bool = True
-
-
-METHODS = [
-    Method("bulk_sync", "**bulk_sync**", "ours", bulk_sync),
-    Method("three_statements", "three statements", "peer", three_statements),
-    Method("upsert", "upsert + DELETE", "peer", upsert),
-    Method("merge", "MERGE", "peer", merge),
-    Method("difference", "difference table", "peer", difference),
-    Method("copy_staged", "*floor: COPY into the staged table*", "floor", copy_staged),
-    Method("copy_target", "*floor: COPY straight into an empty target*", "floor", copy_target, stages=False),
-    Method("full_join", "*floor: staged, then a full join, count(\\*)*", "floor", full_join),
-]
 
 # --------------------------------------------------------------------------------------------------
 # Talking to the server
@@ -540,7 +192,9 @@ def prepare(w, rows, options, extension):
 
     order = {"random": "hashint8extended(i, 42)", "target": "i", "key": ", ".join(w.key)}[options.order]
     everything = f"SELECT {w.names()} FROM feed"
-    if w.scope or not w.delete:
+    if w.appended:
+        everything += f" WHERE {w.appended} UNION ALL SELECT {w.names()} FROM target"
+    elif w.scope or not w.delete:
         rest = f"NOT ({w.in_scope(lead='')})" if w.scope else f"NOT EXISTS (SELECT FROM feed AS s WHERE {w.match()})"
         everything += f" UNION ALL SELECT {w.names()} FROM target AS t WHERE {rest}"
     script = f"""
@@ -592,14 +246,14 @@ def run_once(w, rows, method, round_number, feed, expected, options, version):
         result.error = str(error).split("\n")[0]
         return result
     result.staging, result.sync, result.total = times[1] - times[0], times[2] - times[1], times[2] - times[0]
-    if method.kind != "floor" and (options.verify == "all" or (options.verify == "first" and round_number == 1)):
+    if method.kind != "floor" and method.writes and (options.verify == "all" or (options.verify == "first" and round_number == 1)):
         found = execute(RUN_DATABASE, f"SELECT {CHECKSUM} FROM target AS r;")
         if found != expected:
             result.error = f"WRONG RESULT: {found.split()} instead of {expected.split()}"
     return result
 
 
-def run_workload(w, rows, methods, options, version, extension, write):
+def run_workload(w, rows, methods, base_name, options, version, extension, write):
     started = time.monotonic()
     feed, staged_rows, expected = prepare(w, rows, options, extension)
     note(f"{w.name}, {rows:,} rows: data made in {time.monotonic() - started:.0f} s, {staged_rows:,} rows to stage")
@@ -618,7 +272,7 @@ def run_workload(w, rows, methods, options, version, extension, write):
                     note(f"  {method.name}: {result.error}")
                 else:
                     note(f"  round {round_number}  {method.name:17} {result.staging:8.3f} + {result.sync:8.3f} s")
-            base = this_round.get(options.base)
+            base = this_round.get(base_name)
             for result in this_round.values():
                 if base and not base.error and not result.error:
                     result.ratio = result.total / base.total
@@ -710,8 +364,8 @@ def arguments():
         description="Measures bulk_sync beside hand-written SQL and beside what cannot be undercut.",
         epilog="The server is the one that PGHOST, PGPORT and PGUSER name.",
     )
-    parser.add_argument("--workload", default="mixed", help=f"comma-separated, or 'all' (all but growth): {by_name}")
-    parser.add_argument("--methods", default="all", help="comma-separated: " + ", ".join(m.name for m in METHODS))
+    parser.add_argument("--workload", default="mixed", help=f"comma-separated, or 'all' (all that have peers, but growth): {by_name}")
+    parser.add_argument("--methods", default="all", help="comma-separated: " + ", ".join(m.name for m in METHODS if m.kind != "other"))
     parser.add_argument("--rows", type=int, default=1000000, help="rows of the target (default 1000000)")
     parser.add_argument("--repeats", type=int, default=5, help="rounds (default 5)")
     parser.add_argument("--growth", default="10000,100000,1000000,10000000", help="sizes of the workload growth")
@@ -733,11 +387,11 @@ def arguments():
     known = {w.name: w for w in WORKLOADS}
     names = []
     for name in options.workload.split(","):
-        names += [w.name for w in WORKLOADS if not w.growth] if name == "all" else [name]
+        names += [w.name for w in WORKLOADS if not w.growth and not w.methods] if name == "all" else [name]
     if [n for n in names if n not in known]:
         parser.error("unknown workload; known are: " + by_name)
     options.workloads = [known[n] for n in dict.fromkeys(names)]
-    known = {m.name: m for m in METHODS}
+    known = {m.name: m for m in METHODS if m.kind != "other"}
     names = list(known) if options.methods == "all" else options.methods.split(",")
     if [n for n in names if n not in known]:
         parser.error("unknown method; known are: " + ", ".join(known))
@@ -753,7 +407,7 @@ def main():
     version = int(execute("postgres", "SHOW server_version_num"))
     if options.show_sql:
         for w in options.workloads:
-            for m in methods:
+            for m in methods_of(w, methods):
                 print(f"-- {w.name}, {m.name}\n{script_of(w, m, version)}\n")
         return 0
 
@@ -800,9 +454,12 @@ def main():
     all_results, broken = [], False
     for w in options.workloads:
         for rows in [int(n) for n in options.growth.split(",")] if w.growth else [options.rows]:
-            staged_rows, results = run_workload(w, rows, methods, options, version, extension, write)
-            medians = report(w, rows, staged_rows, results, methods, options.base)
-            all_results.append((w, rows, staged_rows, results, medians))
+            mine = methods_of(w, methods)
+            base = mine[0].name if w.methods else options.base
+            staged_rows, results = run_workload(w, rows, mine, base, options, version, extension, write)
+            medians = report(w, rows, staged_rows, results, mine, base)
+            if not w.methods:
+                all_results.append((w, rows, staged_rows, results, medians))
             broken = broken or any(r.error for r in results)
     if len(all_results) > 1:
         summary(all_results)
