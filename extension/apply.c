@@ -122,8 +122,7 @@ apply_deletes(BulkSyncApply *state)
 		BulkSyncStatement *statement;
 
 		statement = bulk_sync_prepare_phase(state,
-											bulk_sync_deparse_delete(plan, state->difference,
-																	 null_keys, returning),
+											bulk_sync_deparse_delete(plan, null_keys, returning),
 											set, NULL);
 		state->delete_stmt = main_statement(statement);
 		if (plan->row_at_a_time)

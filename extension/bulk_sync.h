@@ -360,8 +360,11 @@ typedef struct BulkSyncGroups BulkSyncGroups;
  */
 /*
  * Attributes of a difference row: these, then the wanted columns, then, where
- * rows are addressed by key, the key of the target row, then, where rows are
- * returned, the columns that were read of it.
+ * rows are addressed by key, the key of the target row.  CHANGED and ROW are
+ * NULL unless rows are returned.
+ *
+ * The number of attributes is limited to what a table may have and some more
+ * (1664), so whole rows beside the wanted one are records.
  */
 #define BULK_SYNC_DIFF_TABLEOID		1
 #define BULK_SYNC_DIFF_CTID			2
@@ -372,12 +375,11 @@ typedef struct BulkSyncGroups BulkSyncGroups;
 #define BULK_SYNC_DIFF_TAKES		7	/* bytea: bit i = column i is written */
 #define BULK_SYNC_DIFF_OLD			8	/* record: the target row that was matched */
 #define BULK_SYNC_DIFF_CHANGED		9	/* bytea: bit i = column i would change */
-#define BULK_SYNC_DIFF_FIXED		9
+#define BULK_SYNC_DIFF_ROW			10	/* record: the target row, all that was read */
+#define BULK_SYNC_DIFF_FIXED		10
 #define BULK_SYNC_DIFF_WANTED(column)	(BULK_SYNC_DIFF_FIXED + (column) + 1)
 #define BULK_SYNC_DIFF_OLD_KEY(plan, key) \
 	(BULK_SYNC_DIFF_FIXED + (plan)->ncolumns + (key) + 1)
-#define BULK_SYNC_DIFF_OLD_COLUMN(difference, index) \
-	((difference)->first_old + (index))
 
 typedef struct BulkSyncRowSet
 {
@@ -398,8 +400,8 @@ typedef struct BulkSyncDifference
 	MemoryContext context;
 	MemoryContext row_context;
 	TupleDesc	desc;
-	AttrNumber	first_old;		/* where the columns that were read begin, or 0 */
 	TupleDesc	old_desc;		/* of BULK_SYNC_DIFF_OLD */
+	TupleDesc	row_desc;		/* of BULK_SYNC_DIFF_ROW */
 	Datum	   *values;			/* one difference row, being built */
 	bool	   *isnull;
 
@@ -442,12 +444,12 @@ typedef enum BulkSyncUpdatePart
 
 /*
  * Rows as they were written: difference rows, in which the address is that of
- * the new row, with the columns that are read of it behind them.
+ * the new row, with that row behind them (a record as BULK_SYNC_DIFF_ROW).
  */
 typedef struct BulkSyncWritten
 {
 	TupleDesc	desc;
-	AttrNumber	first_new;
+	AttrNumber	new_row;
 	BulkSyncRowSet deletes;
 	BulkSyncRowSet updates;
 	BulkSyncRowSet inserts;
@@ -565,6 +567,7 @@ extern void bulk_sync_difference_equal(BulkSyncDifference *difference,
 extern void bulk_sync_difference_sort(BulkSyncDifference *difference);
 extern void bulk_sync_init_entry(const BulkSyncPlan *plan, TupleDesc desc, AttrNumber attno,
 								 Oid type, int32 typmod, Oid collation);
+extern void bulk_sync_deform_record(Datum record, TupleDesc desc, Datum *values, bool *isnull);
 extern void bulk_sync_init_row_set(BulkSyncRowSet *set, TupleDesc desc);
 extern Tuplestorestate *bulk_sync_begin_row_store(void);
 extern void bulk_sync_difference_readdress(BulkSyncDifference *difference, BulkSyncRowSet *set,
@@ -618,15 +621,14 @@ extern const char *bulk_sync_deparse_scope_values(const BulkSyncPlan *plan);
 extern const char *bulk_sync_deparse_staged(const BulkSyncPlan *plan);
 extern const char *bulk_sync_deparse_read(const BulkSyncPlan *plan, const bool *scope_nulls,
 										  const bool *scope_arrays);
-extern const char *bulk_sync_deparse_delete(const BulkSyncPlan *plan,
-											const BulkSyncDifference *difference,
-											bool null_keys, bool returning);
+extern const char *bulk_sync_deparse_delete(const BulkSyncPlan *plan, bool null_keys,
+											bool returning);
 extern const char *bulk_sync_deparse_update(const BulkSyncPlan *plan,
 											const BulkSyncDifference *difference,
 											BulkSyncUpdatePart part, bool null_keys,
 											bool returning);
 extern const char *bulk_sync_deparse_written(const BulkSyncPlan *plan);
-extern const char *bulk_sync_deparse_written_rows(const BulkSyncPlan *plan, TupleDesc desc);
+extern const char *bulk_sync_deparse_written_rows(const BulkSyncPlan *plan);
 extern const char *bulk_sync_deparse_find_moved(const BulkSyncPlan *plan);
 extern const char *bulk_sync_deparse_insert(const BulkSyncPlan *plan,
 											const BulkSyncDifference *difference,

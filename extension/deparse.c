@@ -297,8 +297,7 @@ append_row_address(StringInfo buf, const BulkSyncPlan *plan, bool null_keys)
  * INSERT, the difference row.
  */
 static void
-append_returning(StringInfo buf, const BulkSyncPlan *plan, const BulkSyncDifference *difference,
-				 const char *mark, bool insert)
+append_returning(StringInfo buf, const BulkSyncPlan *plan, const char *mark, bool insert)
 {
 	appendStringInfo(buf, " RETURNING %s", mark);
 	for (int i = 0; i < plan->nread; i++)
@@ -310,13 +309,12 @@ append_returning(StringInfo buf, const BulkSyncPlan *plan, const BulkSyncDiffere
 	else
 		appendStringInfoString(buf, ", " BULK_SYNC_TARGET_ALIAS ".tableoid, "
 							   BULK_SYNC_TARGET_ALIAS ".ctid");
-	for (int i = 1; !insert && i <= difference->desc->natts; i++)
-		appendStringInfo(buf, ", %s", diff_sql(plan, i));
+	if (!insert)
+		appendStringInfo(buf, ", %s", plan->prefix);
 }
 
 const char *
-bulk_sync_deparse_delete(const BulkSyncPlan *plan, const BulkSyncDifference *difference,
-						 bool null_keys, bool returning)
+bulk_sync_deparse_delete(const BulkSyncPlan *plan, bool null_keys, bool returning)
 {
 	StringInfoData buf;
 
@@ -327,7 +325,7 @@ bulk_sync_deparse_delete(const BulkSyncPlan *plan, const BulkSyncDifference *dif
 	appendStringInfoString(&buf, " WHERE ");
 	append_row_address(&buf, plan, null_keys);
 	if (returning)
-		append_returning(&buf, plan, difference, "false", false);
+		append_returning(&buf, plan, "false", false);
 	return buf.data;
 }
 
@@ -391,7 +389,7 @@ bulk_sync_deparse_update(const BulkSyncPlan *plan, const BulkSyncDifference *dif
 		appendStringInfo(&buf, " AND %s%s", part == BULK_SYNC_UPDATE_MARKS ? "" : "NOT ",
 						 diff_sql(plan, BULK_SYNC_DIFF_MARK));
 	if (returning)
-		append_returning(&buf, plan, difference, diff_sql(plan, BULK_SYNC_DIFF_MARK), false);
+		append_returning(&buf, plan, diff_sql(plan, BULK_SYNC_DIFF_MARK), false);
 	return buf.data;
 }
 
@@ -444,7 +442,7 @@ bulk_sync_deparse_insert(const BulkSyncPlan *plan, const BulkSyncDifference *dif
 	if (plan->options->ignore_conflicts)
 		appendStringInfoString(&buf, " ON CONFLICT DO NOTHING");
 	if (returning)
-		append_returning(&buf, plan, difference, "false", true);
+		append_returning(&buf, plan, "false", true);
 	return buf.data;
 }
 
@@ -539,15 +537,12 @@ bulk_sync_deparse_written(const BulkSyncPlan *plan)
  * for a row that is not there, or that the caller may not see.
  */
 const char *
-bulk_sync_deparse_written_rows(const BulkSyncPlan *plan, TupleDesc desc)
+bulk_sync_deparse_written_rows(const BulkSyncPlan *plan)
 {
 	StringInfoData buf;
 
 	initStringInfo(&buf);
-	appendStringInfoString(&buf, "SELECT");
-	for (int i = 1; i <= desc->natts; i++)
-		appendStringInfo(&buf, " %s,", diff_sql(plan, i));
-	appendStringInfoString(&buf, " " BULK_SYNC_TARGET_ALIAS ".ctid");
+	appendStringInfo(&buf, "SELECT %s, " BULK_SYNC_TARGET_ALIAS ".ctid", plan->prefix);
 	for (int i = 0; i < plan->nread; i++)
 		appendStringInfo(&buf, ", %s", target_column_sql(plan, plan->read_attnos[i]));
 	appendStringInfoString(&buf, " FROM ");

@@ -35,14 +35,11 @@ bulk_sync_init_entry(const BulkSyncPlan *plan, TupleDesc desc, AttrNumber attno,
 	TupleDescInitEntryCollation(desc, attno, collation);
 }
 
-/* *first: where the columns read of the target row begin, 0 if they are left out */
 static TupleDesc
-difference_desc(const BulkSyncPlan *plan, AttrNumber *first)
+difference_desc(const BulkSyncPlan *plan)
 {
 	int			nkeys = plan->address_by_key || plan->move_chased ? plan->nkeys : 0;
-	int			nold = bulk_sync_returns_rows(plan->options) ? plan->nread : 0;
-	int			first_old = BULK_SYNC_DIFF_FIXED + plan->ncolumns + nkeys + 1;
-	TupleDesc	desc = CreateTemplateTupleDesc(first_old - 1 + nold);
+	TupleDesc	desc = CreateTemplateTupleDesc(BULK_SYNC_DIFF_FIXED + plan->ncolumns + nkeys);
 	Oid			soft_type = OidIsValid(plan->soft_type) ? plan->soft_type : BOOLOID;
 
 	bulk_sync_init_entry(plan, desc, BULK_SYNC_DIFF_TABLEOID, OIDOID, -1, InvalidOid);
@@ -54,20 +51,13 @@ difference_desc(const BulkSyncPlan *plan, AttrNumber *first)
 	bulk_sync_init_entry(plan, desc, BULK_SYNC_DIFF_TAKES, BYTEAOID, -1, InvalidOid);
 	bulk_sync_init_entry(plan, desc, BULK_SYNC_DIFF_OLD, RECORDOID, -1, InvalidOid);
 	bulk_sync_init_entry(plan, desc, BULK_SYNC_DIFF_CHANGED, BYTEAOID, -1, InvalidOid);
+	bulk_sync_init_entry(plan, desc, BULK_SYNC_DIFF_ROW, RECORDOID, -1, InvalidOid);
 	for (int i = 0; i < plan->ncolumns; i++)
 		bulk_sync_init_entry(plan, desc, BULK_SYNC_DIFF_WANTED(i), plan->columns[i].type,
-				   plan->columns[i].typmod, plan->columns[i].collation);
+							 plan->columns[i].typmod, plan->columns[i].collation);
 	for (int i = 0; i < nkeys; i++)
 		bulk_sync_init_entry(plan, desc, BULK_SYNC_DIFF_OLD_KEY(plan, i), plan->columns[i].type,
-				   plan->columns[i].typmod, plan->columns[i].collation);
-	for (int i = 0; i < nold; i++)
-	{
-		Form_pg_attribute attr = TupleDescAttr(plan->read_desc, i);
-
-		bulk_sync_init_entry(plan, desc, first_old + i, attr->atttypid, attr->atttypmod,
-				   attr->attcollation);
-	}
-	*first = nold > 0 ? first_old : 0;
+							 plan->columns[i].typmod, plan->columns[i].collation);
 	return desc;
 }
 
@@ -90,13 +80,13 @@ bulk_sync_init_row_set(BulkSyncRowSet *set, TupleDesc desc)
 	set->ordered = true;
 }
 
-/* The columns that matching needs: by them a row without an address is known */
+/* The first of the columns that are read, for a record */
 static TupleDesc
-matched_desc(const BulkSyncPlan *plan)
+record_desc(const BulkSyncPlan *plan, int natts)
 {
-	TupleDesc	desc = CreateTemplateTupleDesc(plan->nread_to_match);
+	TupleDesc	desc = CreateTemplateTupleDesc(natts);
 
-	for (int i = 1; i <= plan->nread_to_match; i++)
+	for (int i = 1; i <= natts; i++)
 		TupleDescCopyEntry(desc, i, plan->read_desc, i);
 	return BlessTupleDesc(desc);
 }
@@ -114,11 +104,13 @@ bulk_sync_difference_create(const BulkSyncPlan *plan)
 	difference->context = context;
 	difference->row_context = AllocSetContextCreate(context, "bulk_sync difference row",
 													ALLOCSET_DEFAULT_SIZES);
-	difference->desc = difference_desc(plan, &difference->first_old);
+	difference->desc = difference_desc(plan);
 	difference->key_image_differs = palloc0(Max(plan->nkeys, 1) * sizeof(bool));
 	difference->values = palloc0(difference->desc->natts * sizeof(Datum));
 	difference->isnull = palloc0(difference->desc->natts * sizeof(bool));
-	difference->old_desc = matched_desc(plan);
+	/* By the columns that matching needs a row without an address is known */
+	difference->old_desc = record_desc(plan, plan->nread_to_match);
+	difference->row_desc = record_desc(plan, plan->nread);
 	bulk_sync_init_row_set(&difference->deletes, difference->desc);
 	bulk_sync_init_row_set(&difference->updates, difference->desc);
 	bulk_sync_init_row_set(&difference->inserts, difference->desc);
@@ -126,6 +118,20 @@ bulk_sync_difference_create(const BulkSyncPlan *plan)
 	difference->inserts.ordered = !plan->insert_by_key;
 	MemoryContextSwitchTo(oldcontext);
 	return difference;
+}
+
+/* The values of a record in a row of ours */
+void
+bulk_sync_deform_record(Datum record, TupleDesc desc, Datum *values, bool *isnull)
+{
+	HeapTupleHeader header = DatumGetHeapTupleHeader(record);
+	HeapTupleData tuple;
+
+	tuple.t_len = HeapTupleHeaderGetDatumLength(header);
+	ItemPointerSetInvalid(&tuple.t_self);
+	tuple.t_tableOid = InvalidOid;
+	tuple.t_data = header;
+	heap_deform_tuple(&tuple, desc, values, isnull);
 }
 
 /*-------------------------------------------------------------------------
@@ -174,13 +180,23 @@ set_old_key(BulkSyncDifference *difference, BulkSyncRowSet *set, const BulkSyncT
 	}
 }
 
+/* The row that was read, or its first columns, as a record */
+static void
+set_record(BulkSyncDifference *difference, AttrNumber attno, TupleDesc desc,
+		   const BulkSyncTargetRow *row)
+{
+	MemoryContext oldcontext = MemoryContextSwitchTo(difference->row_context);
+	HeapTuple	tuple = heap_form_tuple(desc, row->values, row->isnull);
+
+	set_value(difference, attno, HeapTupleGetDatum(tuple));
+	MemoryContextSwitchTo(oldcontext);
+}
+
 /* Which row of the target this is */
 static void
 set_address(BulkSyncDifference *difference, BulkSyncRowSet *set, const BulkSyncTargetRow *row)
 {
 	const BulkSyncPlan *plan = difference->plan;
-	MemoryContext oldcontext;
-	HeapTuple	tuple;
 
 	if (!plan->address_by_key)
 	{
@@ -198,26 +214,16 @@ set_address(BulkSyncDifference *difference, BulkSyncRowSet *set, const BulkSyncT
 		return;
 	}
 
-	oldcontext = MemoryContextSwitchTo(difference->row_context);
-	tuple = heap_form_tuple(difference->old_desc, row->values, row->isnull);
-	set_value(difference, BULK_SYNC_DIFF_OLD, HeapTupleGetDatum(tuple));
-	MemoryContextSwitchTo(oldcontext);
+	set_record(difference, BULK_SYNC_DIFF_OLD, difference->old_desc, row);
 	set_old_key(difference, set, row);
 }
 
-/* What was read of the row, to be returned */
+/* What was read of the row, if it is returned */
 static void
-set_old_columns(BulkSyncDifference *difference, const BulkSyncTargetRow *row)
+set_old_row(BulkSyncDifference *difference, const BulkSyncTargetRow *row)
 {
-	if (difference->first_old == 0)
-		return;
-	for (int i = 0; i < difference->plan->nread; i++)
-	{
-		AttrNumber	attno = BULK_SYNC_DIFF_OLD_COLUMN(difference, i);
-
-		difference->values[attno - 1] = row->values[i];
-		difference->isnull[attno - 1] = row->isnull[i];
-	}
+	if (bulk_sync_returns_rows(difference->plan->options))
+		set_record(difference, BULK_SYNC_DIFF_ROW, difference->row_desc, row);
 }
 
 static void
@@ -273,7 +279,7 @@ bulk_sync_difference_delete(BulkSyncDifference *difference, const BulkSyncTarget
 
 	start_row(difference);
 	set_address(difference, set, row);
-	set_old_columns(difference, row);
+	set_old_row(difference, row);
 	difference->planned_deletes++;
 	set_value(difference, BULK_SYNC_DIFF_POSITION, Int64GetDatum(-difference->planned_deletes));
 	if (mark)
@@ -302,10 +308,10 @@ bulk_sync_difference_update(BulkSyncDifference *difference, const BulkSyncTarget
 
 	start_row(difference);
 	set_address(difference, &difference->updates, row);
-	set_old_columns(difference, row);
+	set_old_row(difference, row);
 	set_wanted(difference, wanted);
 	set_value(difference, BULK_SYNC_DIFF_TAKES, PointerGetDatum(pack_flags(difference, takes)));
-	if (difference->first_old != 0)
+	if (bulk_sync_returns_rows(plan->options))
 		set_value(difference, BULK_SYNC_DIFF_CHANGED,
 				  PointerGetDatum(pack_flags(difference, changed)));
 	if (revive)
@@ -347,7 +353,7 @@ bulk_sync_difference_equal(BulkSyncDifference *difference, const BulkSyncTargetR
 						   const BulkSyncStagedRow *wanted)
 {
 	start_row(difference);
-	set_old_columns(difference, row);
+	set_old_row(difference, row);
 	set_wanted(difference, wanted);
 	add_row(difference, &difference->equals);
 }

@@ -43,6 +43,12 @@ typedef struct RowReport
 	int		   *column_of_shown;	/* index in columns[], or -1 */
 	int		   *by_attno;		/* indexes of columns[], in the target's order */
 
+	/* Of the row at hand, by read index */
+	Datum	   *old_values;
+	bool	   *old_isnull;
+	Datum	   *new_values;
+	bool	   *new_isnull;
+
 	/* Scratch space for the columns shown, or the key */
 	Datum	   *values;
 	bool	   *isnull;
@@ -55,7 +61,7 @@ typedef struct ReportedRow
 	TupleTableSlot *slot;		/* a difference row, perhaps of a written one */
 	bool		has_old;
 	bool		has_staged;
-	AttrNumber	first_new;		/* 0: the new row is only planned, or not there */
+	AttrNumber	new_row;		/* 0: the new row is only planned, or not there */
 } ReportedRow;
 
 static TupleDesc
@@ -94,6 +100,10 @@ init_report(RowReport *report, FunctionCallInfo fcinfo, BulkSyncDifference *diff
 	fmgr_info_set_expr((Node *) makeFuncExpr(F_TO_JSONB, JSONBOID, args, InvalidOid, InvalidOid,
 											 COERCE_EXPLICIT_CALL), &report->to_jsonb);
 	report->key_desc = key_desc(plan);
+	report->old_values = palloc0(Max(plan->nread, 1) * sizeof(Datum));
+	report->old_isnull = palloc0(Max(plan->nread, 1) * sizeof(bool));
+	report->new_values = palloc0(Max(plan->nread, 1) * sizeof(Datum));
+	report->new_isnull = palloc0(Max(plan->nread, 1) * sizeof(bool));
 	report->values = palloc0(capacity * sizeof(Datum));
 	report->isnull = palloc0(capacity * sizeof(bool));
 	report->column_of_shown = palloc(Max(plan->nshown, 1) * sizeof(int));
@@ -130,12 +140,27 @@ get_column_flag(TupleTableSlot *slot, AttrNumber attno, int column)
 	return (VARDATA_ANY(flags)[column / 8] & (1 << (column % 8))) != 0;
 }
 
-/* Takes a value of the slot as the next one of a JSON object */
+/* Takes apart a record of the columns that were read */
 static void
-take_value(RowReport *report, int place, TupleTableSlot *slot, AttrNumber attno)
+read_record(RowReport *report, TupleTableSlot *slot, AttrNumber attno, Datum *values,
+			bool *isnull)
 {
-	report->values[place] = slot->tts_values[attno - 1];
-	report->isnull[place] = slot->tts_isnull[attno - 1];
+	bulk_sync_deform_record(slot->tts_values[attno - 1], report->difference->row_desc, values,
+							isnull);
+}
+
+/* Takes a value as the next one of a JSON object */
+static void
+take_value(RowReport *report, int place, Datum value, bool isnull)
+{
+	report->values[place] = value;
+	report->isnull[place] = isnull;
+}
+
+static void
+take_from_slot(RowReport *report, int place, TupleTableSlot *slot, AttrNumber attno)
+{
+	take_value(report, place, slot->tts_values[attno - 1], slot->tts_isnull[attno - 1]);
 }
 
 static Datum
@@ -152,26 +177,27 @@ key_object(RowReport *report, const ReportedRow *row)
 	const BulkSyncPlan *plan = report->plan;
 
 	for (int i = 0; i < plan->nkeys; i++)
-		take_value(report, i, row->slot,
-				   row->has_staged ? BULK_SYNC_DIFF_WANTED(i) :
-				   BULK_SYNC_DIFF_OLD_COLUMN(report->difference, plan->columns[i].read_index));
+	{
+		int			index = plan->columns[i].read_index;
+
+		if (row->has_staged)
+			take_from_slot(report, i, row->slot, BULK_SYNC_DIFF_WANTED(i));
+		else
+			take_value(report, i, report->old_values[index], report->old_isnull[index]);
+	}
 	return make_object(report, report->key_desc);
 }
 
+/* The columns shown of a row; its values by read index */
 static Datum
-old_object(RowReport *report, const ReportedRow *row)
+row_object(RowReport *report, const Datum *values, const bool *isnull)
 {
 	for (int i = 0; i < report->plan->nshown; i++)
-		take_value(report, i, row->slot,
-				   BULK_SYNC_DIFF_OLD_COLUMN(report->difference, report->plan->shown[i]));
-	return make_object(report, report->plan->shown_desc);
-}
+	{
+		int			index = report->plan->shown[i];
 
-static Datum
-written_object(RowReport *report, const ReportedRow *row)
-{
-	for (int i = 0; i < report->plan->nshown; i++)
-		take_value(report, i, row->slot, row->first_new + report->plan->shown[i]);
+		take_value(report, i, values[index], isnull[index]);
+	}
 	return make_object(report, report->plan->shown_desc);
 }
 
@@ -196,17 +222,17 @@ planned_object(RowReport *report, const ReportedRow *row)
 	for (int i = 0; i < plan->nshown; i++)
 	{
 		int			column = report->column_of_shown[i];
+		int			index = plan->shown[i];
 
-		if (row->has_old && plan->read_attnos[plan->shown[i]] == plan->soft_attno &&
+		if (row->has_old && plan->read_attnos[index] == plan->soft_attno &&
 			get_flag(row->slot, BULK_SYNC_DIFF_SET_SOFT))
-			take_value(report, i, row->slot, BULK_SYNC_DIFF_SOFT);
+			take_from_slot(report, i, row->slot, BULK_SYNC_DIFF_SOFT);
 		else if (column >= 0 && gets_staged_value(report, row, column))
-			take_value(report, i, row->slot, BULK_SYNC_DIFF_WANTED(column));
+			take_from_slot(report, i, row->slot, BULK_SYNC_DIFF_WANTED(column));
 		else if (row->has_old)
-			take_value(report, i, row->slot,
-					   BULK_SYNC_DIFF_OLD_COLUMN(report->difference, plan->shown[i]));
+			take_value(report, i, report->old_values[index], report->old_isnull[index]);
 		else
-			report->isnull[i] = true;	/* the database assigns it */
+			take_value(report, i, (Datum) 0, true); /* the database assigns it */
 	}
 	return make_object(report, plan->shown_desc);
 }
@@ -239,6 +265,9 @@ put_row(RowReport *report, const ReportedRow *row)
 	bool		is_update = strcmp(row->action, "update") == 0;
 	MemoryContext oldcontext = MemoryContextSwitchTo(report->row_context);
 
+	if (row->has_old)
+		read_record(report, row->slot, BULK_SYNC_DIFF_ROW, report->old_values,
+					report->old_isnull);
 	values[RESULT_ACTION] = CStringGetTextDatum(row->action);
 	values[RESULT_STAGED_ROW] = row->slot->tts_values[BULK_SYNC_DIFF_POSITION - 1];
 	isnull[RESULT_STAGED_ROW] = !row->has_staged;
@@ -247,13 +276,16 @@ put_row(RowReport *report, const ReportedRow *row)
 		values[RESULT_CHANGED_COLUMNS] = changed_columns(report, row->slot);
 	isnull[RESULT_CHANGED_COLUMNS] = !is_update;
 	if (row->has_old)
-		values[RESULT_OLD] = old_object(report, row);
+		values[RESULT_OLD] = row_object(report, report->old_values, report->old_isnull);
 	isnull[RESULT_OLD] = !row->has_old;
-	if (row->first_new != 0)
-		values[RESULT_NEW] = written_object(report, row);
+	if (row->new_row != 0)
+	{
+		read_record(report, row->slot, row->new_row, report->new_values, report->new_isnull);
+		values[RESULT_NEW] = row_object(report, report->new_values, report->new_isnull);
+	}
 	else if (!is_delete)
 		values[RESULT_NEW] = planned_object(report, row);
-	isnull[RESULT_NEW] = is_delete && row->first_new == 0;
+	isnull[RESULT_NEW] = is_delete && row->new_row == 0;
 
 	MemoryContextSwitchTo(oldcontext);
 	tuplestore_putvalues(report->store, report->desc, values, isnull);
@@ -277,15 +309,15 @@ put_rows(RowReport *report, const BulkSyncRowSet *set, ReportedRow row, bool mar
 	ExecDropSingleTupleTableSlot(row.slot);
 }
 
-/* The result rows, deletes first.  first_new is 0 where nothing was written. */
+/* The result rows, deletes first.  new_row is 0 where nothing was written. */
 static void
 put_all_rows(RowReport *report, const BulkSyncRowSet *deletes, const BulkSyncRowSet *updates,
-			 const BulkSyncRowSet *inserts, AttrNumber first_new)
+			 const BulkSyncRowSet *inserts, AttrNumber new_row)
 {
 	ReportedRow delete = {"delete", NULL, true, false, 0};
-	ReportedRow mark = {"delete", NULL, true, false, first_new};
-	ReportedRow update = {"update", NULL, true, true, first_new};
-	ReportedRow insert = {"insert", NULL, false, true, first_new};
+	ReportedRow mark = {"delete", NULL, true, false, new_row};
+	ReportedRow update = {"update", NULL, true, true, new_row};
+	ReportedRow insert = {"insert", NULL, false, true, new_row};
 	ReportedRow unchanged = {"unchanged", NULL, true, true, 0};
 
 	put_rows(report, deletes, delete, false);
@@ -315,5 +347,5 @@ bulk_sync_report_written(FunctionCallInfo fcinfo, BulkSyncDifference *difference
 
 	init_report(&report, fcinfo, difference);
 	put_all_rows(&report, &written->deletes, &written->updates, &written->inserts,
-				 written->first_new);
+				 written->new_row);
 }

@@ -17,7 +17,10 @@
  */
 #include "apply.h"
 
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
 #include "executor/executor.h"
+#include "funcapi.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -27,19 +30,12 @@
 static TupleDesc
 written_desc(const BulkSyncDifference *difference)
 {
-	const BulkSyncPlan *plan = difference->plan;
 	int			natts = difference->desc->natts;
-	TupleDesc	desc = CreateTemplateTupleDesc(natts + plan->nread);
+	TupleDesc	desc = CreateTemplateTupleDesc(natts + 1);
 
 	for (int i = 1; i <= natts; i++)
 		TupleDescCopyEntry(desc, i, difference->desc, i);
-	for (int i = 0; i < plan->nread; i++)
-	{
-		Form_pg_attribute attr = TupleDescAttr(plan->read_desc, i);
-
-		bulk_sync_init_entry(plan, desc, natts + i + 1, attr->atttypid, attr->atttypmod,
-							 attr->attcollation);
-	}
+	bulk_sync_init_entry(difference->plan, desc, natts + 1, RECORDOID, -1, InvalidOid);
 	return desc;
 }
 
@@ -52,7 +48,7 @@ bulk_sync_written_begin(BulkSyncApply *state)
 	if (written == NULL)
 		return;
 	written->desc = written_desc(state->difference);
-	written->first_new = state->difference->desc->natts + 1;
+	written->new_row = state->difference->desc->natts + 1;
 	bulk_sync_init_row_set(&written->deletes, written->desc);
 	bulk_sync_init_row_set(&written->updates, written->desc);
 	bulk_sync_init_row_set(&written->inserts, written->desc);
@@ -85,14 +81,22 @@ inserted_source(BulkSyncApply *state)
 	return state->next_source;
 }
 
+/* The columns that are read, as a record */
+static Datum
+new_row(const BulkSyncDifference *difference, Datum *values, bool *isnull)
+{
+	return HeapTupleGetDatum(heap_form_tuple(difference->row_desc, values, isnull));
+}
+
 /* Keeps a row as RETURNING gives it: see append_returning() in deparse.c */
 void
 bulk_sync_collect_written(BulkSyncApply *state, TupleTableSlot *slot)
 {
-	int			nread = state->plan->nread;
-	int			natts = state->difference->desc->natts;
-	int			address = RETURNED_FIXED + nread;
+	BulkSyncDifference *difference = state->difference;
+	int			natts = difference->desc->natts;
+	int			address = RETURNED_FIXED + state->plan->nread;
 	BulkSyncRowSet *set = state->collected;
+	MemoryContext oldcontext = MemoryContextSwitchTo(difference->row_context);
 	Datum	   *values = palloc(set->desc->natts * sizeof(Datum));
 	bool	   *isnull = palloc(set->desc->natts * sizeof(bool));
 
@@ -104,21 +108,20 @@ bulk_sync_collect_written(BulkSyncApply *state, TupleTableSlot *slot)
 		memcpy(isnull, source->tts_isnull, natts * sizeof(bool));
 	}
 	else
-	{
-		memcpy(values, slot->tts_values + address + 2, natts * sizeof(Datum));
-		memcpy(isnull, slot->tts_isnull + address + 2, natts * sizeof(bool));
-	}
+		bulk_sync_deform_record(slot->tts_values[address + 2], difference->desc, values,
+								isnull);
 	values[BULK_SYNC_DIFF_TABLEOID - 1] = slot->tts_values[address];
 	isnull[BULK_SYNC_DIFF_TABLEOID - 1] = slot->tts_isnull[address];
 	values[BULK_SYNC_DIFF_CTID - 1] = slot->tts_values[address + 1];
 	isnull[BULK_SYNC_DIFF_CTID - 1] = slot->tts_isnull[address + 1];
-	memcpy(values + natts, slot->tts_values + RETURNED_FIXED, nread * sizeof(Datum));
-	memcpy(isnull + natts, slot->tts_isnull + RETURNED_FIXED, nread * sizeof(bool));
+	values[natts] = new_row(difference, slot->tts_values + RETURNED_FIXED,
+							slot->tts_isnull + RETURNED_FIXED);
+	isnull[natts] = false;
 
 	tuplestore_putvalues(set->store, set->desc, values, isnull);
 	set->rows++;
-	pfree(values);
-	pfree(isnull);
+	MemoryContextSwitchTo(oldcontext);
+	MemoryContextReset(difference->row_context);
 }
 
 /*-------------------------------------------------------------------------
@@ -127,7 +130,7 @@ bulk_sync_collect_written(BulkSyncApply *state, TupleTableSlot *slot)
  */
 typedef struct ReadAgain
 {
-	const BulkSyncPlan *plan;
+	BulkSyncDifference *difference;
 	BulkSyncRowSet *set;
 	Tuplestorestate *store;
 } ReadAgain;
@@ -137,28 +140,32 @@ static void
 receive_again(TupleTableSlot *slot, void *arg)
 {
 	ReadAgain  *context = (ReadAgain *) arg;
+	BulkSyncDifference *difference = context->difference;
 	int			natts = context->set->desc->natts;
-	int			nread = context->plan->nread;
+	MemoryContext oldcontext;
+	Datum	   *values;
+	bool	   *isnull;
 
-	if (!slot->tts_isnull[natts])
-	{
-		memcpy(slot->tts_values + natts - nread, slot->tts_values + natts + 1,
-			   nread * sizeof(Datum));
-		memcpy(slot->tts_isnull + natts - nread, slot->tts_isnull + natts + 1,
-			   nread * sizeof(bool));
-	}
-	else if (context->plan->row_security)
-		return;					/* the caller may not see it */
-	/* Else it is gone or has moved: it is returned as it was written */
-	tuplestore_putvalues(context->store, context->set->desc, slot->tts_values,
-						 slot->tts_isnull);
+	/* The caller may not see it; or else it is gone or has moved, and is
+	 * returned as it was written */
+	if (slot->tts_isnull[1] && difference->plan->row_security)
+		return;
+	oldcontext = MemoryContextSwitchTo(difference->row_context);
+	values = palloc(natts * sizeof(Datum));
+	isnull = palloc(natts * sizeof(bool));
+	bulk_sync_deform_record(slot->tts_values[0], context->set->desc, values, isnull);
+	if (!slot->tts_isnull[1])
+		values[natts - 1] = new_row(difference, slot->tts_values + 2, slot->tts_isnull + 2);
+	tuplestore_putvalues(context->store, context->set->desc, values, isnull);
+	MemoryContextSwitchTo(oldcontext);
+	MemoryContextReset(difference->row_context);
 }
 
 static void
 read_again(BulkSyncApply *state, BulkSyncRowSet *set)
 {
 	const BulkSyncPlan *plan = state->plan;
-	ReadAgain	context = {plan, set, NULL};
+	ReadAgain	context = {state->difference, set, NULL};
 	QueryEnvironment *env;
 	BulkSyncStatement *statement;
 
@@ -167,7 +174,7 @@ read_again(BulkSyncApply *state, BulkSyncRowSet *set)
 	bulk_sync_difference_readdress(state->difference, set, bulk_sync_readdress_row);
 	context.store = bulk_sync_begin_row_store();
 	env = bulk_sync_row_environment(state->rows_name, set->desc, set->store, set->rows);
-	statement = bulk_sync_prepare(bulk_sync_deparse_written_rows(plan, set->desc), NULL, 0, env,
+	statement = bulk_sync_prepare(bulk_sync_deparse_written_rows(plan), NULL, 0, env,
 								  plan->target, NULL, plan->single_table);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	bulk_sync_run(statement, NULL, false, receive_again, &context);

@@ -69,6 +69,23 @@ UPDATE texts SET c1600 = 'x' WHERE c1 = '3';
 DELETE FROM texts WHERE c1 = '5';
 SELECT * FROM bulk_sync('wide', 'texts', '{c1}', scope => 'true');
 
+-- Returned rows are whole rows beside the staged one: three times 1600 columns.
+UPDATE texts SET c1600 = '8', c7 = '70';
+INSERT INTO texts SELECT (jsonb_populate_record(t, '{"c1": "6"}')).* FROM texts t;
+SELECT action, key, changed_columns, old -> 'c1600' AS old, new -> 'c1600' AS new
+	FROM bulk_compare('wide', 'texts', '{c1}', scope => 'true') ORDER BY action, key;
+SELECT action, key, changed_columns, old -> 'c1600' AS old, new -> 'c1600' AS new
+	FROM bulk_sync_returning('wide', 'texts', '{c1}', scope => 'true') ORDER BY action, key;
+-- Read again after a trigger, they are as wide.
+CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	UPDATE wide SET c2 = 1000 WHERE c1 = NEW.c1;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER touch AFTER UPDATE OF c1600 ON wide FOR EACH ROW EXECUTE FUNCTION touch();
+UPDATE texts SET c1600 = '9';
+SELECT action, key, changed_columns, old -> 'c2' AS old, new -> 'c2' AS new
+	FROM bulk_sync_returning('wide', 'texts', '{c1}', scope => 'true') ORDER BY action, key;
+
 SET client_min_messages = warning;
 DROP SCHEMA wide_table CASCADE;
 DROP TABLE before, texts;
