@@ -202,39 +202,20 @@ apply_updates(BulkSyncApply *state)
 		check_rows_written_since(state, first_command);
 }
 
-/*-------------------------------------------------------------------------
- * Inserts
- *-------------------------------------------------------------------------
- */
-static void
-apply_inserts(BulkSyncApply *state)
+/* Runs the INSERT; returns the number of rows written */
+static uint64
+run_inserts(BulkSyncApply *state, BulkSyncStatement *statement, bool returning, bool row_by_row)
 {
 	const BulkSyncPlan *plan = state->plan;
 	const BulkSyncRowSet *set = &state->difference->inserts;
-	bool		returning = state->written != NULL ||
-		(plan->check_insert_scope && !plan->instead_of_insert);
-	bool		row_by_row = state->written != NULL && plan->insert_may_skip;
-	CommandId	first_command = GetCurrentCommandId(false);
-	BulkSyncStatement *statement;
 	MemoryContext context = CurrentMemoryContext;
+	volatile uint64 processed = 0;
 
-	state->collected = state->written != NULL ? &state->written->inserts : NULL;
-	state->check_scope = plan->check_insert_scope;
-	state->is_update = false;
-	if (state->written != NULL && !row_by_row)
-		bulk_sync_collect_inserts(state);
-
-	statement = bulk_sync_prepare_phase(state,
-							  bulk_sync_deparse_insert(plan, state->difference, returning),
-							  set, plan->assigned_attnos);
-	state->insert_stmt = main_statement(statement);
 	PG_TRY();
 	{
-		if (row_by_row)
-			state->counts->inserted = bulk_sync_run_row_by_row(state, statement, set, returning,
-															   false);
-		else
-			state->counts->inserted = bulk_sync_run_phase(state, statement, returning);
+		processed = row_by_row ?
+			bulk_sync_run_row_by_row(state, statement, set, returning, false) :
+			bulk_sync_run_phase(state, statement, returning);
 	}
 	PG_CATCH();
 	{
@@ -253,6 +234,32 @@ apply_inserts(BulkSyncApply *state)
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	return processed;
+}
+
+static void
+apply_inserts(BulkSyncApply *state)
+{
+	const BulkSyncPlan *plan = state->plan;
+	const BulkSyncRowSet *set = &state->difference->inserts;
+	bool		returning = state->written != NULL ||
+		(plan->check_insert_scope && !plan->instead_of_insert);
+	bool		row_by_row = state->written != NULL && plan->insert_may_skip;
+	CommandId	first_command = GetCurrentCommandId(false);
+	BulkSyncStatement *statement;
+
+	state->collected = state->written != NULL ? &state->written->inserts : NULL;
+	state->check_scope = plan->check_insert_scope;
+	state->is_update = false;
+	if (state->written != NULL && !row_by_row)
+		bulk_sync_collect_inserts(state);
+
+	statement = bulk_sync_prepare_phase(state,
+										bulk_sync_deparse_insert(plan, state->difference,
+																 returning),
+										set, plan->assigned_attnos);
+	state->insert_stmt = main_statement(statement);
+	state->counts->inserted = run_inserts(state, statement, returning, row_by_row);
 
 	if (plan->check_insert_scope && !returning)
 		check_rows_written_since(state, first_command);

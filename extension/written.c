@@ -72,11 +72,16 @@ bulk_sync_collect_inserts(BulkSyncApply *state)
 static TupleTableSlot *
 inserted_source(BulkSyncApply *state)
 {
+	MemoryContext oldcontext;
+
 	if (state->source != NULL)
 		return state->source;
 	tuplestore_select_read_pointer(state->source_store, state->source_pointer);
+	/* A row that comes from disk must live as long as its slot holds it */
+	oldcontext = MemoryContextSwitchTo(state->next_source->tts_mcxt);
 	if (!tuplestore_gettupleslot(state->source_store, true, false, state->next_source))
 		elog(ERROR, "more rows were inserted than planned");
+	MemoryContextSwitchTo(oldcontext);
 	slot_getallattrs(state->next_source);
 	return state->next_source;
 }
