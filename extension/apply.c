@@ -50,6 +50,8 @@ bulk_sync_receive_written(TupleTableSlot *slot, void *arg)
 	BulkSyncApply *state = (BulkSyncApply *) arg;
 
 	state->returned++;
+	if (state->history != NULL)
+		bulk_sync_history_stored(state->history, slot->tts_values + 1, slot->tts_isnull + 1);
 	if (state->collected != NULL)
 		bulk_sync_collect_written(state, slot);
 	if (DatumGetBool(slot->tts_values[0]))
@@ -265,6 +267,48 @@ apply_inserts(BulkSyncApply *state)
 		check_rows_written_since(state, first_command);
 }
 
+/*
+ * Further versions of a key in a history, where what was stored of the one
+ * before decides.  Each row is a command of its own, so that among equals it
+ * can be told which came last.
+ */
+static void
+apply_history(BulkSyncApply *state)
+{
+	const BulkSyncPlan *plan = state->plan;
+	BulkSyncDifference *difference = state->difference;
+	const BulkSyncRowSet *set = &difference->inserts;
+	bool		returning = !plan->instead_of_insert;
+	MemoryContext row_context = AllocSetContextCreate(CurrentMemoryContext, "bulk_sync row",
+													  ALLOCSET_DEFAULT_SIZES);
+	BulkSyncStatement *statement;
+	BulkSyncStagedRow wanted;
+
+	if (difference->history == NULL)
+		return;
+	state->history = difference->history;
+	statement = bulk_sync_prepare_phase(state,
+										bulk_sync_deparse_insert(plan, difference, returning),
+										set, plan->assigned_attnos);
+	state->insert_stmt = main_statement(statement);
+	while (bulk_sync_history_next(difference->history, &wanted))
+	{
+		MemoryContext oldcontext = MemoryContextSwitchTo(row_context);
+		uint64		written;
+
+		bulk_sync_difference_form_insert(difference, &wanted);
+		written = bulk_sync_run_for_row(state, statement, set, difference->values,
+										difference->isnull, returning);
+		if (written > 0 && !returning)
+			bulk_sync_history_stored(difference->history, NULL, NULL);
+		state->counts->inserted += written;
+		MemoryContextSwitchTo(oldcontext);
+		MemoryContextReset(row_context);
+	}
+	state->history = NULL;
+	MemoryContextDelete(row_context);
+}
+
 /*-------------------------------------------------------------------------
  * AFTER triggers
  *-------------------------------------------------------------------------
@@ -350,6 +394,7 @@ bulk_sync_apply(const BulkSyncPlan *plan, BulkSyncDifference *difference, BulkSy
 	state.written = written;
 	state.rows_name = psprintf("%srows", plan->prefix);
 
+	state.begin_command = GetCurrentCommandId(true);
 	bulk_sync_written_begin(&state);
 	AfterTriggerBeginQuery();
 	/* "Deletes must come before inserts": they free unique values */
@@ -359,6 +404,7 @@ bulk_sync_apply(const BulkSyncPlan *plan, BulkSyncDifference *difference, BulkSy
 		apply_updates(&state);
 	if (difference->inserts.rows > 0)
 		apply_inserts(&state);
+	apply_history(&state);
 	fire_after_triggers(&state);
 	bulk_sync_written_finish(&state);
 

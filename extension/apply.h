@@ -17,6 +17,7 @@ typedef struct BulkSyncApply
 	BulkSyncCounts *counts;
 	BulkSyncWritten *written;	/* NULL: rows are only counted */
 	char	   *rows_name;		/* of the ephemeral relation */
+	CommandId	begin_command;
 
 	/* The phase that is running */
 	bool		check_scope;
@@ -25,9 +26,11 @@ typedef struct BulkSyncApply
 	int64		returned_marks; /* ... and marks among them */
 	CommandId	first_command;
 	BulkSyncRowSet *collected;	/* where written rows go, or NULL */
+	BulkSyncHistory *history;	/* that wants to know what is written, or NULL */
 
 	/* The difference row that is being inserted: RETURNING does not know it */
 	TupleTableSlot *source;		/* rows one by one: it is set for each */
+	bool		source_written;
 	TupleTableSlot *next_source;	/* all at once: read in step with the INSERT */
 	Tuplestorestate *source_store;
 	int			source_pointer;
@@ -48,6 +51,9 @@ extern uint64 bulk_sync_run_phase(BulkSyncApply *state, BulkSyncStatement *state
 								  bool returning);
 extern uint64 bulk_sync_run_row_by_row(BulkSyncApply *state, BulkSyncStatement *statement,
 									   const BulkSyncRowSet *set, bool returning, bool follow);
+extern uint64 bulk_sync_run_for_row(BulkSyncApply *state, BulkSyncStatement *statement,
+									const BulkSyncRowSet *set, Datum *values, bool *isnull,
+									bool returning);
 extern void bulk_sync_readdress_row(Oid tableoid, ItemPointer tid);
 
 /* in conflict.c */

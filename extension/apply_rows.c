@@ -129,9 +129,9 @@ find_moved_row(BulkSyncApply *state, const BulkSyncRowSet *set, Datum *values, b
 }
 
 /* Runs a statement for a single difference row */
-static uint64
-run_for_row(BulkSyncApply *state, BulkSyncStatement *statement, const BulkSyncRowSet *set,
-			Datum *values, bool *isnull, bool returning)
+uint64
+bulk_sync_run_for_row(BulkSyncApply *state, BulkSyncStatement *statement,
+					  const BulkSyncRowSet *set, Datum *values, bool *isnull, bool returning)
 {
 	EphemeralNamedRelation enr = get_ENR(statement->env, state->rows_name);
 	Tuplestorestate *store = tuplestore_begin_heap(false, false, 64);
@@ -175,7 +175,7 @@ run_for_changed_row(BulkSyncApply *state, BulkSyncStatement *statement, const Bu
 			values[BULK_SYNC_DIFF_CTID - 1] = PointerGetDatum(&moved.tid);
 			break;
 	}
-	return run_for_row(state, statement, set, values, slot->tts_isnull, returning);
+	return bulk_sync_run_for_row(state, statement, set, values, slot->tts_isnull, returning);
 }
 
 /*
@@ -192,7 +192,7 @@ bulk_sync_run_row_by_row(BulkSyncApply *state, BulkSyncStatement *statement,
 	uint64		processed = 0;
 
 	/* Without a row: BEFORE STATEMENT triggers have their say first */
-	(void) run_for_row(state, statement, set, NULL, NULL, returning);
+	(void) bulk_sync_run_for_row(state, statement, set, NULL, NULL, returning);
 
 	tuplestore_select_read_pointer(set->store, 0);
 	tuplestore_rescan(set->store);
@@ -204,7 +204,8 @@ bulk_sync_run_row_by_row(BulkSyncApply *state, BulkSyncStatement *statement,
 		CHECK_FOR_INTERRUPTS();
 		slot_getallattrs(slot);
 		state->source = slot;
-		written = run_for_row(state, statement, set, slot->tts_values, slot->tts_isnull,
+		state->source_written = false;
+		written = bulk_sync_run_for_row(state, statement, set, slot->tts_values, slot->tts_isnull,
 							  returning);
 		if (written == 0 && follow)
 			written = run_for_changed_row(state, statement, set, slot, returning);

@@ -207,6 +207,7 @@ bulk_sync_insert_changed(PG_FUNCTION_ARGS)
 	begin_call(&call);
 	find_difference(&call, bulk_sync_read_history_options(fcinfo));
 	bulk_sync_apply(call.plan, call.difference, &call.counts, NULL);
+	call.counts.unchanged = call.difference->unchanged;
 	end_call(&call);
 	PG_RETURN_DATUM(bulk_sync_history_counts_tuple(fcinfo, &call.counts));
 }

@@ -230,6 +230,14 @@ typedef struct BulkSyncScopeColumn
 	bool		isnull;
 } BulkSyncScopeColumn;
 
+/* What an inserted row gets in an order column that is not staged */
+typedef enum BulkSyncAssignedOrder
+{
+	BULK_SYNC_ORDER_KNOWN,		/* a default that is the same for all rows */
+	BULK_SYNC_ORDER_ASCENDING,	/* the next value of a sequence */
+	BULK_SYNC_ORDER_UNKNOWN
+} BulkSyncAssignedOrder;
+
 typedef struct BulkSyncPlan
 {
 	const BulkSyncOptions *options;
@@ -292,8 +300,9 @@ typedef struct BulkSyncPlan
 	int			history_read_index;
 	FmgrInfo	history_cmp;
 	Oid			history_lt_opr;
-	bool		history_known;	/* not staged, but its default is known: */
-	Datum		history_default;
+	BulkSyncAssignedOrder history_assigned; /* if it is not staged */
+	int64		history_last_value; /* ascending: that is above this */
+	Datum		history_default;	/* known */
 	bool		history_default_isnull;
 
 	/* How the target can be written */
@@ -309,7 +318,8 @@ typedef struct BulkSyncPlan
 	bool		instead_of_update;	/* all: then RETURNING is not allowed */
 	bool		move_chased;	/* a trigger may move a planned row elsewhere */
 	bool		insert_by_key;	/* insert in the order of the key, not of staging */
-	bool		insert_may_skip;	/* a row to be inserted may vanish silently */
+	bool		insert_may_skip;	/* a row to be inserted may vanish silently ... */
+	bool		insert_may_change;	/* ... or be stored otherwise than planned */
 	bool		check_insert_scope; /* only the written row decides */
 	bool		check_update_scope;
 	bool		has_identity;
@@ -349,6 +359,9 @@ typedef struct BulkSyncStagedRow
 
 /* Reads the staged rows and converts them (staged.c) */
 typedef struct BulkSyncStagedSource BulkSyncStagedSource;
+
+/* Staged rows of a history beside the newest rows of their keys (history.c) */
+typedef struct BulkSyncHistory BulkSyncHistory;
 
 /* The groups of scope_columns that occur among the staged rows (scope_groups.c) */
 typedef struct BulkSyncGroups BulkSyncGroups;
@@ -409,6 +422,7 @@ typedef struct BulkSyncDifference
 	BulkSyncRowSet updates;		/* updates and soft-delete marks */
 	BulkSyncRowSet inserts;
 	BulkSyncRowSet equals;		/* unchanged rows, if they are returned */
+	BulkSyncHistory *history;	/* rows to be decided as they are written, or NULL */
 
 	/* What was planned */
 	int64		staged_rows;
@@ -454,6 +468,9 @@ typedef struct BulkSyncWritten
 	BulkSyncRowSet updates;
 	BulkSyncRowSet inserts;
 } BulkSyncWritten;
+
+/* How rows become JSON (json.c) */
+typedef struct BulkSyncJsonShape BulkSyncJsonShape;
 
 typedef struct BulkSyncCounts
 {
@@ -543,6 +560,12 @@ extern bool bulk_sync_row_in_scope(const BulkSyncPlan *plan, BulkSyncGroups *gro
 								   const Datum *values, const bool *isnull,
 								   const bool *decided);
 
+/* in history.c */
+extern bool bulk_sync_history_next(BulkSyncHistory *history, BulkSyncStagedRow *wanted);
+extern void bulk_sync_history_stored(BulkSyncHistory *history, const Datum *values,
+									 const bool *isnull);
+extern void bulk_sync_history_free(BulkSyncHistory *history);
+
 /* in scope_groups.c */
 extern BulkSyncGroups *bulk_sync_groups_create(const BulkSyncPlan *plan);
 extern void bulk_sync_groups_add(BulkSyncGroups *groups, const BulkSyncStagedRow *row);
@@ -561,6 +584,8 @@ extern void bulk_sync_difference_update(BulkSyncDifference *difference,
 										const bool *changed, bool revive);
 extern void bulk_sync_difference_insert(BulkSyncDifference *difference,
 										const BulkSyncStagedRow *wanted);
+extern void bulk_sync_difference_form_insert(BulkSyncDifference *difference,
+											 const BulkSyncStagedRow *wanted);
 extern void bulk_sync_difference_equal(BulkSyncDifference *difference,
 									   const BulkSyncTargetRow *row,
 									   const BulkSyncStagedRow *wanted);
@@ -603,6 +628,11 @@ extern char *bulk_sync_describe_target_key(const BulkSyncPlan *plan, const Datum
 extern Datum bulk_sync_counts_tuple(FunctionCallInfo fcinfo, const BulkSyncCounts *counts);
 extern Datum bulk_sync_history_counts_tuple(FunctionCallInfo fcinfo, const BulkSyncCounts *counts);
 
+/* in json.c */
+extern BulkSyncJsonShape *bulk_sync_json_shape(TupleDesc desc);
+extern Datum bulk_sync_json_object(BulkSyncJsonShape *shape, const Datum *values,
+								   const bool *isnull);
+
 /* in report_rows.c */
 extern void bulk_sync_report_planned(FunctionCallInfo fcinfo, BulkSyncDifference *difference);
 extern void bulk_sync_report_written(FunctionCallInfo fcinfo, BulkSyncDifference *difference,
@@ -629,6 +659,7 @@ extern const char *bulk_sync_deparse_update(const BulkSyncPlan *plan,
 											bool returning);
 extern const char *bulk_sync_deparse_written(const BulkSyncPlan *plan);
 extern const char *bulk_sync_deparse_written_rows(const BulkSyncPlan *plan);
+extern const char *bulk_sync_deparse_written_keys(const BulkSyncPlan *plan);
 extern const char *bulk_sync_deparse_find_moved(const BulkSyncPlan *plan);
 extern const char *bulk_sync_deparse_insert(const BulkSyncPlan *plan,
 											const BulkSyncDifference *difference,

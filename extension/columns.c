@@ -222,6 +222,8 @@ add_key_columns(BulkSyncPlan *plan)
 					(errcode(ERRCODE_UNDEFINED_COLUMN),
 					 errmsg("key column \"%s\" of relation \"%s\" is neither staged nor supplied",
 							name, RelationGetRelationName(plan->target)),
+					 plan->options->purpose == BULK_SYNC_HISTORY ?
+					 errhint("Add the column to \"%s\".", RelationGetRelationName(plan->staged)) :
 					 errhint("Add the column to \"%s\", or give its value in scope_values.",
 							 RelationGetRelationName(plan->staged))));
 		if (target_attno == plan->soft_attno)
@@ -273,6 +275,7 @@ add_synced_columns(BulkSyncPlan *plan)
 							   RelationGetRelationName(plan->staged)),
 					 nearest != NULL ?
 					 errhint("Perhaps you meant to name the column \"%s\".", nearest) :
+					 options->purpose == BULK_SYNC_HISTORY ? 0 :
 					 errhint("Use the argument \"columns\" to name the columns to sync.")));
 		}
 		if (bulk_sync_find_column(plan, target_attno) >= 0)

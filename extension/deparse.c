@@ -464,6 +464,31 @@ bulk_sync_deparse_writable(const BulkSyncPlan *plan, TupleDesc desc)
 }
 
 /*
+ * A row of the target is in scope (but for scope_columns) and has the staged
+ * key of a difference row.  NULL equals nothing here: else no index or hash
+ * could be used.
+ */
+static void
+append_wanted_key(StringInfo buf, const BulkSyncPlan *plan)
+{
+	for (int i = 0; i < plan->nkeys; i++)
+	{
+		if (i > 0)
+			appendStringInfoString(buf, " AND ");
+		append_equality(buf, &plan->key[i],
+						target_column_sql(plan, plan->columns[i].target_attno),
+						diff_sql(plan, BULK_SYNC_DIFF_WANTED(i)), plan->key[i].type);
+	}
+	if (plan->scope != NULL)
+		appendStringInfo(buf, " AND " CONDITION_FORMAT, plan->options->scope);
+	for (int i = 0; i < plan->nscope_values; i++)
+	{
+		appendStringInfoString(buf, " AND ");
+		append_scope_value(buf, plan, i);
+	}
+}
+
+/*
  * Rows in scope (but for scope_columns) with the key of a row that was to be
  * inserted: the transaction that wrote them, and the columns that are read.
  */
@@ -480,21 +505,7 @@ bulk_sync_deparse_conflict(const BulkSyncPlan *plan)
 	appendStringInfo(&buf, " FROM %s AS " BULK_SYNC_TARGET_ALIAS ", ", plan->target_sql);
 	append_diff_relation(&buf, plan);
 	appendStringInfoString(&buf, " WHERE ");
-	for (int i = 0; i < plan->nkeys; i++)
-	{
-		if (i > 0)
-			appendStringInfoString(&buf, " AND ");
-		append_equality(&buf, &plan->key[i],
-						target_column_sql(plan, plan->columns[i].target_attno),
-						diff_sql(plan, BULK_SYNC_DIFF_WANTED(i)), plan->key[i].type);
-	}
-	if (plan->scope != NULL)
-		appendStringInfo(&buf, " AND " CONDITION_FORMAT, plan->options->scope);
-	for (int i = 0; i < plan->nscope_values; i++)
-	{
-		appendStringInfoString(&buf, " AND ");
-		append_scope_value(&buf, plan, i);
-	}
+	append_wanted_key(&buf, plan);
 	return buf.data;
 }
 
@@ -549,6 +560,29 @@ bulk_sync_deparse_written_rows(const BulkSyncPlan *plan)
 	append_diff_relation(&buf, plan);
 	appendStringInfo(&buf, " LEFT JOIN %s AS " BULK_SYNC_TARGET_ALIAS " ON ", plan->target_sql);
 	append_row_address(&buf, plan, false);
+	return buf.data;
+}
+
+/*
+ * The same for rows that have no address any more: those with their key, with
+ * the command that wrote them, one difference row after the other.
+ */
+const char *
+bulk_sync_deparse_written_keys(const BulkSyncPlan *plan)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "SELECT %s, %s", plan->prefix, plan->address_by_key ?
+					 "NULL::pg_catalog.xid, NULL::pg_catalog.cid" :
+					 BULK_SYNC_TARGET_ALIAS ".xmin, " BULK_SYNC_TARGET_ALIAS ".cmin");
+	for (int i = 0; i < plan->nread; i++)
+		appendStringInfo(&buf, ", %s", target_column_sql(plan, plan->read_attnos[i]));
+	appendStringInfo(&buf, " FROM %s AS " BULK_SYNC_TARGET_ALIAS ", ", plan->target_sql);
+	append_diff_relation(&buf, plan);
+	appendStringInfoString(&buf, " WHERE ");
+	append_wanted_key(&buf, plan);
+	appendStringInfo(&buf, " ORDER BY %s", diff_sql(plan, BULK_SYNC_DIFF_POSITION));
 	return buf.data;
 }
 

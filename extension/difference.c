@@ -332,14 +332,21 @@ bulk_sync_difference_update(BulkSyncDifference *difference, const BulkSyncTarget
 	add_row(difference, &difference->updates);
 }
 
+/* The difference row of a row to be inserted, as values and isnull */
+void
+bulk_sync_difference_form_insert(BulkSyncDifference *difference, const BulkSyncStagedRow *wanted)
+{
+	start_row(difference);
+	set_wanted(difference, wanted);
+}
+
 /* Plans to insert a row */
 void
 bulk_sync_difference_insert(BulkSyncDifference *difference, const BulkSyncStagedRow *wanted)
 {
 	BulkSyncRowSet *set = &difference->inserts;
 
-	start_row(difference);
-	set_wanted(difference, wanted);
+	bulk_sync_difference_form_insert(difference, wanted);
 	if (wanted->position < set->last_position)
 		set->ordered = false;
 	set->last_position = wanted->position;
@@ -491,6 +498,8 @@ bulk_sync_difference_free(BulkSyncDifference *difference)
 	tuplestore_end(difference->updates.store);
 	tuplestore_end(difference->inserts.store);
 	tuplestore_end(difference->equals.store);
+	if (difference->history != NULL)
+		bulk_sync_history_free(difference->history);
 	MemoryContextDelete(difference->match_context);
 	MemoryContextDelete(difference->context);
 }

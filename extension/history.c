@@ -11,6 +11,11 @@
  * with the newest row of its key so far.  That costs n log n, whatever indexes
  * there are, and sorting spills by itself.
  *
+ * A row that was planned may be the newest by its key's next row.  Where it
+ * cannot be foreseen what will be stored, or in which order (a trigger, a
+ * default that differs from row to row), the further rows of the key are left
+ * undecided: apply.c asks for them one by one, and tells what became of each.
+ *
  * Where the key can be hashed, its hash stands in for it in the sort: it is
  * cheaper to compare, and a run of equal hashes nearly always is one key.
  *
@@ -35,18 +40,23 @@
 #define HISTORY_STORED		0	/* the newest row of its key in the target */
 #define HISTORY_STAGED		1
 
-/* The newest row of a key so far */
+/* A key, and its newest row so far */
 typedef struct HistoryKey
 {
-	TupleTableSlot *slot;		/* it has the key, at least */
+	TupleTableSlot *slot;		/* the newest row; it has the key, at least */
 	bool		exists;
-	bool		order_unknown;	/* it was just planned, and the database orders it */
+	bool		is_highest;		/* the database will give it a value above all */
 	bool		order_isnull;
-	Datum		order;			/* points into the slot */
+	Datum		order;			/* points into the slot, but for a default */
+	TupleTableSlot *pending;	/* to be inserted; the key's next row decides how */
+	bool		undecided;		/* so are all its further rows */
 } HistoryKey;
 
-typedef struct BulkSyncHistory
+struct BulkSyncHistory
 {
+	const BulkSyncPlan *plan;
+	BulkSyncDifference *difference;
+	MemoryContext context;		/* as long as the difference */
 	Tuplesortstate *sort;
 	TupleTableSlot *row;		/* on its way into the sort */
 
@@ -54,7 +64,12 @@ typedef struct BulkSyncHistory
 	HistoryKey *keys;
 	int			nkeys;
 	int			capacity;
-} BulkSyncHistory;
+
+	/* Rows that are decided as they are written, in the order of the sort */
+	Tuplestorestate *undecided;
+	TupleTableSlot *slot;
+	HistoryKey *asked;			/* the key of the row that is being written */
+};
 
 static TupleDesc
 sorted_desc(const BulkSyncPlan *plan)
@@ -110,6 +125,9 @@ bulk_sync_history_begin(BulkSyncMatch *match)
 	BulkSyncHistory *history = palloc0(sizeof(BulkSyncHistory));
 	TupleDesc	desc = sorted_desc(match->plan);
 
+	history->plan = match->plan;
+	history->difference = match->difference;
+	history->context = match->context;
 	history->sort = begin_sort(match->plan, desc);
 	history->row = MakeSingleTupleTableSlot(desc, &TTSOpsVirtual);
 	match->history = history;
@@ -274,44 +292,57 @@ same_key(const BulkSyncPlan *plan, TupleTableSlot *a, TupleTableSlot *b)
 	return true;
 }
 
-/* The state of a row's key; a new one if it is the first row of its key */
 static HistoryKey *
-key_of_row(BulkSyncMatch *match, TupleTableSlot *slot)
+add_key(BulkSyncHistory *history, TupleTableSlot *slot)
 {
-	const BulkSyncPlan *plan = match->plan;
-	BulkSyncHistory *history = match->history;
 	HistoryKey *key;
 
-	for (int i = 0; i < history->nkeys; i++)
-	{
-		if (same_key(plan, history->keys[i].slot, slot))
-			return &history->keys[i];
-	}
-
-	/* Does the row begin another run? */
-	if (history->nkeys > 0 &&
-		(plan->sort_match ||
-		 history->keys[0].slot->tts_values[HISTORY_HASH - 1] !=
-		 slot->tts_values[HISTORY_HASH - 1]))
-		history->nkeys = 0;
 	if (history->nkeys == history->capacity)
 	{
-		MemoryContext oldcontext = MemoryContextSwitchTo(match->context);
+		MemoryContext oldcontext = MemoryContextSwitchTo(history->context);
 		int			capacity = Max(4, history->capacity * 2);
 
 		history->keys = history->keys == NULL ? palloc0(capacity * sizeof(HistoryKey)) :
 			repalloc(history->keys, capacity * sizeof(HistoryKey));
 		for (int i = history->capacity; i < capacity; i++)
+		{
 			history->keys[i].slot = MakeSingleTupleTableSlot(slot->tts_tupleDescriptor,
 															 &TTSOpsMinimalTuple);
+			history->keys[i].pending = MakeSingleTupleTableSlot(slot->tts_tupleDescriptor,
+																&TTSOpsMinimalTuple);
+		}
 		history->capacity = capacity;
 		MemoryContextSwitchTo(oldcontext);
 	}
 	key = &history->keys[history->nkeys++];
 	key->exists = false;
+	key->undecided = false;
+	ExecClearTuple(key->pending);
 	ExecCopySlot(key->slot, slot);
 	slot_getallattrs(key->slot);
 	return key;
+}
+
+/* The state of a row's key, or NULL if none of the run at hand has that key */
+static HistoryKey *
+find_key(const BulkSyncHistory *history, TupleTableSlot *slot)
+{
+	for (int i = 0; i < history->nkeys; i++)
+	{
+		if (same_key(history->plan, history->keys[i].slot, slot))
+			return &history->keys[i];
+	}
+	return NULL;
+}
+
+/* Does a row whose key is not in the run at hand begin another run? */
+static bool
+begins_run(const BulkSyncHistory *history, TupleTableSlot *slot)
+{
+	return history->nkeys > 0 &&
+		(history->plan->sort_match ||
+		 history->keys[0].slot->tts_values[HISTORY_HASH - 1] !=
+		 slot->tts_values[HISTORY_HASH - 1]);
 }
 
 /* Has a staged row the compared values of the newest row of its key? */
@@ -332,60 +363,180 @@ has_compared_values(const BulkSyncPlan *plan, TupleTableSlot *newest, TupleTable
 	return true;
 }
 
-/* A row has been planned: is it now the newest of its key? */
-static void
-update_newest(const BulkSyncPlan *plan, HistoryKey *key, TupleTableSlot *slot)
+static bool
+differs_from_newest(const BulkSyncHistory *history, const HistoryKey *key, TupleTableSlot *slot)
 {
-	Datum		order = slot->tts_values[HISTORY_ORDER - 1];
-	bool		isnull = slot->tts_isnull[HISTORY_ORDER - 1];
-	bool		unknown = false;
+	return !key->exists || !has_compared_values(history->plan, key->slot, slot);
+}
 
-	if (plan->history_index < 0)
-	{
-		unknown = !plan->history_known;
-		order = plan->history_default;
-		isnull = plan->history_default_isnull;
-	}
-	else if (isnull && plan->columns[plan->history_index].assigned)
-		unknown = true;
-
-	/* What the database assigns, it assigns in ascending order */
-	if (key->exists && !unknown && !key->order_unknown &&
-		compare_order(plan, order, isnull, key->order, key->order_isnull) < 0)
+/* Makes a row the newest of its key, unless that has a higher one */
+static void
+offer_newest(const BulkSyncPlan *plan, HistoryKey *key, TupleTableSlot *slot,
+			 Datum order, bool order_isnull, bool is_highest)
+{
+	if (key->exists && !is_highest &&
+		(key->is_highest ||
+		 compare_order(plan, order, order_isnull, key->order, key->order_isnull) < 0))
 		return;
 	ExecCopySlot(key->slot, slot);
 	slot_getallattrs(key->slot);
 	key->exists = true;
-	key->order_unknown = unknown;
-	key->order_isnull = isnull;
-	key->order = plan->history_index < 0 ? order : key->slot->tts_values[HISTORY_ORDER - 1];
+	key->is_highest = is_highest;
+	key->order_isnull = order_isnull;
+	key->order = key->slot->tts_isnull[HISTORY_ORDER - 1] ? order :
+		key->slot->tts_values[HISTORY_ORDER - 1];
 }
 
 static void
-decide_row(BulkSyncMatch *match, TupleTableSlot *slot)
+offer_stored(const BulkSyncPlan *plan, HistoryKey *key, TupleTableSlot *slot)
 {
-	const BulkSyncPlan *plan = match->plan;
-	HistoryKey *key = key_of_row(match, slot);
+	offer_newest(plan, key, slot, slot->tts_values[HISTORY_ORDER - 1],
+				 slot->tts_isnull[HISTORY_ORDER - 1], false);
+}
+
+/* An integer of whatever width */
+static int64
+integer_value(Oid type, Datum value)
+{
+	switch (type)
+	{
+		case INT2OID:
+			return DatumGetInt16(value);
+		case INT4OID:
+			return DatumGetInt32(value);
+		default:
+			return DatumGetInt64(value);
+	}
+}
+
+/*
+ * Can it be told, before the pending row of a key is written, what the newest
+ * row of the key will be when "next" has its turn?
+ */
+static bool
+is_foreseen(const BulkSyncPlan *plan, const HistoryKey *key, TupleTableSlot *next)
+{
+	Form_pg_attribute attr = TupleDescAttr(RelationGetDescr(plan->target),
+										   plan->history_attno - 1);
+	bool		staged = plan->history_index >= 0;
+	bool		pending_isnull = key->pending->tts_isnull[HISTORY_ORDER - 1];
+
+	if (plan->insert_may_change)
+		return false;
+	if (staged && pending_isnull && plan->columns[plan->history_index].assigned)
+		return false;
+	if (!staged && plan->history_assigned == BULK_SYNC_ORDER_UNKNOWN)
+		return false;
+
+	/* Values of a sequence are above all that it gave before, not above others */
+	if (!staged && plan->history_assigned == BULK_SYNC_ORDER_ASCENDING && key->exists &&
+		!key->is_highest && !key->order_isnull &&
+		integer_value(attr->atttypid, key->order) > plan->history_last_value)
+		return false;
+
+	/* Which of two equals came last, only separate commands tell across tables */
+	if (!plan->single_table && plan->history_assigned != BULK_SYNC_ORDER_ASCENDING &&
+		(!staged || compare_order(plan, key->pending->tts_values[HISTORY_ORDER - 1],
+								  pending_isnull, next->tts_values[HISTORY_ORDER - 1],
+								  next->tts_isnull[HISTORY_ORDER - 1]) == 0))
+		return false;
+	return true;
+}
+
+static void
+staged_row_of(TupleTableSlot *slot, BulkSyncStagedRow *wanted)
+{
+	wanted->position = DatumGetInt64(slot->tts_values[HISTORY_POSITION - 1]);
+	wanted->values = slot->tts_values + HISTORY_FIXED;
+	wanted->isnull = slot->tts_isnull + HISTORY_FIXED;
+}
+
+/* Plans to insert the pending row of a key */
+static void
+plan_pending(BulkSyncHistory *history, HistoryKey *key)
+{
+	const BulkSyncPlan *plan = history->plan;
 	BulkSyncStagedRow wanted;
 
-	if (DatumGetInt32(slot->tts_values[HISTORY_KIND - 1]) == HISTORY_STORED)
-	{
-		key->exists = true;
-		key->order_unknown = false;
-		key->order = key->slot->tts_values[HISTORY_ORDER - 1];
-		key->order_isnull = key->slot->tts_isnull[HISTORY_ORDER - 1];
+	if (TTS_EMPTY(key->pending))
 		return;
-	}
-	if (key->exists && has_compared_values(plan, key->slot, slot))
+	staged_row_of(key->pending, &wanted);
+	bulk_sync_difference_insert(history->difference, &wanted);
+	if (plan->history_index >= 0)
+		offer_stored(plan, key, key->pending);
+	else
+		offer_newest(plan, key, key->pending, plan->history_default,
+					 plan->history_default_isnull,
+					 plan->history_assigned == BULK_SYNC_ORDER_ASCENDING);
+	ExecClearTuple(key->pending);
+}
+
+/* Copies a row into the scratch slot, as a stored one with the given order */
+static TupleTableSlot *
+make_stored(BulkSyncHistory *history, TupleTableSlot *slot, Datum order, bool order_isnull)
+{
+	TupleTableSlot *row = history->row;
+	int			natts = row->tts_tupleDescriptor->natts;
+
+	ExecClearTuple(row);
+	memcpy(row->tts_values, slot->tts_values, natts * sizeof(Datum));
+	memcpy(row->tts_isnull, slot->tts_isnull, natts * sizeof(bool));
+	set_value(row, HISTORY_KIND, Int32GetDatum(HISTORY_STORED), false);
+	set_value(row, HISTORY_ORDER, order, order_isnull);
+	return ExecStoreVirtualTuple(row);
+}
+
+static void
+leave_undecided(BulkSyncHistory *history, TupleTableSlot *slot)
+{
+	MemoryContext oldcontext = MemoryContextSwitchTo(history->context);
+
+	if (history->undecided == NULL)
+		history->undecided = bulk_sync_begin_row_store();
+	tuplestore_puttupleslot(history->undecided, slot);
+	MemoryContextSwitchTo(oldcontext);
+}
+
+static void
+decide_staged(BulkSyncHistory *history, HistoryKey *key, TupleTableSlot *slot)
+{
+	if (!TTS_EMPTY(key->pending) && !key->undecided)
 	{
-		match->difference->unchanged++;
-		return;
+		if (is_foreseen(history->plan, key, slot))
+			plan_pending(history, key);
+		else
+		{
+			key->undecided = true;
+			if (key->exists)
+				leave_undecided(history, make_stored(history, key->slot, key->order,
+													 key->order_isnull));
+			leave_undecided(history, key->pending);
+			ExecClearTuple(key->pending);
+		}
 	}
-	wanted.position = DatumGetInt64(slot->tts_values[HISTORY_POSITION - 1]);
-	wanted.values = slot->tts_values + HISTORY_FIXED;
-	wanted.isnull = slot->tts_isnull + HISTORY_FIXED;
-	bulk_sync_difference_insert(match->difference, &wanted);
-	update_newest(plan, key, slot);
+	if (key->undecided)
+		leave_undecided(history, slot);
+	else if (!differs_from_newest(history, key, slot))
+		history->difference->unchanged++;
+	else
+	{
+		ExecCopySlot(key->pending, slot);
+		slot_getallattrs(key->pending);
+	}
+}
+
+static void
+finish_run(BulkSyncHistory *history)
+{
+	for (int i = 0; i < history->nkeys; i++)
+		plan_pending(history, &history->keys[i]);
+	history->nkeys = 0;
+}
+
+static bool
+is_stored(TupleTableSlot *slot)
+{
+	return DatumGetInt32(slot->tts_values[HISTORY_KIND - 1]) == HISTORY_STORED;
 }
 
 /* All rows have been seen: plans the inserts */
@@ -393,23 +544,114 @@ void
 bulk_sync_history_finish(BulkSyncMatch *match)
 {
 	BulkSyncHistory *history = match->history;
-	TupleTableSlot *slot = MakeSingleTupleTableSlot(history->row->tts_tupleDescriptor,
-													&TTSOpsMinimalTuple);
 
+	history->slot = MakeSingleTupleTableSlot(history->row->tts_tupleDescriptor,
+											 &TTSOpsMinimalTuple);
 	tuplesort_performsort(history->sort);
-	while (tuplesort_gettupleslot(history->sort, true, false, slot, NULL))
+	while (tuplesort_gettupleslot(history->sort, true, false, history->slot, NULL))
 	{
 		MemoryContext oldcontext = MemoryContextSwitchTo(match->row_context);
+		HistoryKey *key;
 
 		CHECK_FOR_INTERRUPTS();
-		slot_getallattrs(slot);
-		decide_row(match, slot);
+		slot_getallattrs(history->slot);
+		key = find_key(history, history->slot);
+		if (key == NULL)
+		{
+			if (begins_run(history, history->slot))
+				finish_run(history);
+			key = add_key(history, history->slot);
+		}
+		if (is_stored(history->slot))
+			offer_stored(history->plan, key, history->slot);
+		else
+			decide_staged(history, key, history->slot);
 		MemoryContextSwitchTo(oldcontext);
 		MemoryContextReset(match->row_context);
 	}
+	finish_run(history);
 	tuplesort_end(history->sort);
-	ExecDropSingleTupleTableSlot(slot);
-	ExecDropSingleTupleTableSlot(history->row);
+	ExecClearTuple(history->slot);
+	match->difference->history = history->undecided == NULL ? NULL : history;
+	if (history->undecided == NULL)
+		bulk_sync_history_free(history);
+}
+
+/*-------------------------------------------------------------------------
+ * Rows that are decided as they are written
+ *-------------------------------------------------------------------------
+ */
+
+/* The next row that has to be inserted; false if there is none */
+bool
+bulk_sync_history_next(BulkSyncHistory *history, BulkSyncStagedRow *wanted)
+{
+	TupleTableSlot *slot = history->slot;
+
+	while (tuplestore_gettupleslot(history->undecided, true, false, slot))
+	{
+		HistoryKey *key;
+
+		CHECK_FOR_INTERRUPTS();
+		slot_getallattrs(slot);
+		key = find_key(history, slot);
+		if (key == NULL)
+		{
+			if (begins_run(history, slot))
+				history->nkeys = 0;
+			key = add_key(history, slot);
+		}
+		if (is_stored(slot))
+			offer_stored(history->plan, key, slot);
+		else if (!differs_from_newest(history, key, slot))
+			history->difference->unchanged++;
+		else
+		{
+			history->difference->planned_inserts++;
+			history->asked = key;
+			staged_row_of(slot, wanted);
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * What was stored of the row that bulk_sync_history_next() gave; values by
+ * read index, or NULL where it is stored as it was staged.
+ */
+void
+bulk_sync_history_stored(BulkSyncHistory *history, const Datum *values, const bool *isnull)
+{
+	const BulkSyncPlan *plan = history->plan;
+	TupleTableSlot *slot = history->slot;
+
+	if (values != NULL)
+	{
+		slot = make_stored(history, slot, values[plan->history_read_index],
+						   isnull[plan->history_read_index]);
+		/* The key stays that under which the row was staged */
+		for (int i = plan->nkeys; i < plan->ncolumns; i++)
+		{
+			int			index = plan->columns[i].read_index;
+
+			if (index >= 0)
+				set_value(slot, HISTORY_FIXED + i + 1, values[index], isnull[index]);
+		}
+	}
+	offer_stored(plan, history->asked, slot);
+}
+
+void
+bulk_sync_history_free(BulkSyncHistory *history)
+{
 	for (int i = 0; i < history->capacity; i++)
+	{
 		ExecDropSingleTupleTableSlot(history->keys[i].slot);
+		ExecDropSingleTupleTableSlot(history->keys[i].pending);
+	}
+	ExecDropSingleTupleTableSlot(history->row);
+	ExecDropSingleTupleTableSlot(history->slot);
+	if (history->undecided != NULL)
+		tuplestore_end(history->undecided);
 }

@@ -55,7 +55,7 @@ typedef struct BulkSyncMatch
 	bool	   *decided;
 	bool	   *generated;		/* by read index */
 	bool	   *changed;		/* of the pair, by column index */
-	struct BulkSyncHistory *history;	/* private to history.c */
+	BulkSyncHistory *history;	/* of bulk_insert_changed() alone */
 } BulkSyncMatch;
 
 /* Have two values of a column the same image?  NULL is like NULL. */

@@ -556,13 +556,12 @@ plan_writing(BulkSyncPlan *plan)
 	plan->insert_by_key = inserts_by_key(plan);
 	plan->insert_may_skip = triggers.trig_insert_before_row || options->ignore_conflicts ||
 		plan->has_foreign || plan->instead_of_insert;
+	plan->insert_may_change = plan->insert_may_skip;
 
 	/* Whoever may change a row that is already written; or decides who sees it */
-	plan->read_again = !plan->address_by_key && !plan->instead_rules &&
-		(plan->has_rules || plan->row_security || !only_checks);
-	if (triggers.trig_insert_before_row)
-		plan->history_known = false;
-
+	plan->read_again = relkind == RELKIND_VIEW ||
+		(!plan->address_by_key && !plan->instead_rules &&
+		 (plan->has_rules || plan->row_security || !only_checks));
 	plan_scope_checks(plan, &triggers);
 }
 

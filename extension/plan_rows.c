@@ -9,9 +9,13 @@
  */
 #include "bulk_sync.h"
 
+#include "access/htup_details.h"
+#include "access/relation.h"
 #include "access/sysattr.h"
+#include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/pg_constraint.h"
+#include "catalog/pg_sequence.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "funcapi.h"
@@ -19,8 +23,11 @@
 #include "rewrite/rewriteHandler.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 
@@ -310,23 +317,85 @@ plan_compared_columns(BulkSyncPlan *plan)
 	}
 }
 
-/*
- * What an inserted row gets in the order column if it is not staged: known
- * beforehand for an ordinary default, not for one that draws from a sequence.
- */
+/* The sequence that a default draws from, if it gives ascending integers */
+static Oid
+ascending_sequence(Node *expr)
+{
+	Oid			sequence = InvalidOid;
+	HeapTuple	tuple;
+	Form_pg_sequence form;
+	bool		ascending;
+
+	/* A serial column may be narrower than its sequence */
+	if (IsA(expr, FuncExpr) && (((FuncExpr *) expr)->funcid == F_INT4_INT8 ||
+								((FuncExpr *) expr)->funcid == F_INT2_INT8))
+		expr = linitial(((FuncExpr *) expr)->args);
+	if (IsA(expr, NextValueExpr))
+		sequence = ((NextValueExpr *) expr)->seqid;
+	else if (IsA(expr, FuncExpr) && ((FuncExpr *) expr)->funcid == F_NEXTVAL)
+	{
+		Node	   *arg = linitial(((FuncExpr *) expr)->args);
+
+		if (IsA(arg, Const) && !((Const *) arg)->constisnull)
+			sequence = DatumGetObjectId(((Const *) arg)->constvalue);
+	}
+	tuple = SearchSysCache1(SEQRELID, ObjectIdGetDatum(sequence));
+	if (!HeapTupleIsValid(tuple))
+		return InvalidOid;
+	form = (Form_pg_sequence) GETSTRUCT(tuple);
+	ascending = form->seqincrement > 0 && !form->seqcycle && form->seqcache == 1;
+	ReleaseSysCache(tuple);
+	return ascending ? sequence : InvalidOid;
+}
+
+/* The highest value that a sequence has given so far */
+static int64
+sequence_last_value(Oid sequence)
+{
+	Relation	rel = relation_open(sequence, AccessShareLock);
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	TableScanDesc scan = table_beginscan(rel, SnapshotAny, 0, NULL);
+	int64		last_value = PG_INT64_MIN;
+
+	/* Its one row has last_value, log_cnt and is_called */
+	if (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		slot_getallattrs(slot);
+		last_value = DatumGetInt64(slot->tts_values[0]);
+		if (!DatumGetBool(slot->tts_values[2]))
+			last_value--;
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	table_endscan(scan);
+	relation_close(rel, NoLock);
+	return last_value;
+}
+
+/* What does the database give an inserted row in the order column? */
 static void
-plan_assigned_order(BulkSyncPlan *plan, AttrNumber attno)
+plan_assigned_order(BulkSyncPlan *plan, Form_pg_attribute attr)
 {
 	Node	   *expr;
 	EState	   *estate;
 	Datum		value;
 
-	if (bulk_sync_column_is_generated(plan, attno) || plan->target->rd_rel->relkind == RELKIND_VIEW)
+	plan->history_assigned = BULK_SYNC_ORDER_UNKNOWN;
+	if (attr->attgenerated != '\0')
 		return;
-	expr = build_column_default(plan->target, attno);
+	expr = build_column_default(plan->target, attr->attnum);
 	if (expr != NULL && contain_volatile_functions(expr))
+	{
+		Oid			sequence = ascending_sequence(expr);
+
+		if (OidIsValid(sequence) && (attr->atttypid == INT2OID || attr->atttypid == INT4OID ||
+									 attr->atttypid == INT8OID))
+		{
+			plan->history_assigned = BULK_SYNC_ORDER_ASCENDING;
+			plan->history_last_value = sequence_last_value(sequence);
+		}
 		return;
-	plan->history_known = true;
+	}
+	plan->history_assigned = BULK_SYNC_ORDER_KNOWN;
 	plan->history_default_isnull = true;
 	if (expr == NULL)
 		return;
@@ -336,11 +405,7 @@ plan_assigned_order(BulkSyncPlan *plan, AttrNumber attno)
 									  GetPerTupleExprContext(estate),
 									  &plan->history_default_isnull);
 	if (!plan->history_default_isnull)
-	{
-		Form_pg_attribute attr = TupleDescAttr(RelationGetDescr(plan->target), attno - 1);
-
 		plan->history_default = datumCopy(value, attr->attbyval, attr->attlen);
-	}
 	FreeExecutorState(estate);
 }
 
@@ -374,7 +439,7 @@ bulk_sync_plan_history(BulkSyncPlan *plan)
 	fmgr_info(typentry->cmp_proc, &plan->history_cmp);
 	plan->history_lt_opr = typentry->lt_opr;
 	if (plan->history_index < 0)
-		plan_assigned_order(plan, attno);
+		plan_assigned_order(plan, attr);
 	plan_compared_columns(plan);
 }
 
@@ -503,7 +568,6 @@ plan_shown_columns(BulkSyncPlan *plan, const Bitmapset *attnos)
 		plan->shown[i] = plan->read_index[member - 1];
 		TupleDescCopyEntry(plan->shown_desc, i + 1, RelationGetDescr(plan->target), member);
 	}
-	plan->shown_desc = BlessTupleDesc(plan->shown_desc);
 }
 
 void

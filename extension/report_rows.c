@@ -13,10 +13,8 @@
 #include "executor/executor.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "nodes/makefuncs.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/memutils.h"
 
 /* The columns of a result row */
@@ -38,8 +36,8 @@ typedef struct RowReport
 	Tuplestorestate *store;		/* of the result */
 	TupleDesc	desc;
 	MemoryContext row_context;
-	FmgrInfo	to_jsonb;		/* of a record */
-	TupleDesc	key_desc;		/* the key by its names */
+	BulkSyncJsonShape *key_shape;
+	BulkSyncJsonShape *row_shape;	/* the columns shown */
 	int		   *column_of_shown;	/* index in columns[], or -1 */
 	int		   *by_attno;		/* indexes of columns[], in the target's order */
 
@@ -76,7 +74,7 @@ key_desc(const BulkSyncPlan *plan)
 		TupleDescInitEntry(desc, i + 1, column->name, column->type, column->typmod, 0);
 		TupleDescInitEntryCollation(desc, i + 1, column->collation);
 	}
-	return BlessTupleDesc(desc);
+	return desc;
 }
 
 static void
@@ -85,7 +83,6 @@ init_report(RowReport *report, FunctionCallInfo fcinfo, BulkSyncDifference *diff
 	const BulkSyncPlan *plan = difference->plan;
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	int			capacity = Max(1, Max(plan->nshown, plan->nkeys));
-	List	   *args = list_make1(makeNullConst(RECORDOID, -1, InvalidOid));
 	int			count = 0;
 
 	InitMaterializedSRF(fcinfo, 0);
@@ -96,10 +93,8 @@ init_report(RowReport *report, FunctionCallInfo fcinfo, BulkSyncDifference *diff
 	report->desc = rsinfo->setDesc;
 	report->row_context = AllocSetContextCreate(CurrentMemoryContext, "bulk_sync result row",
 												ALLOCSET_DEFAULT_SIZES);
-	fmgr_info(F_TO_JSONB, &report->to_jsonb);
-	fmgr_info_set_expr((Node *) makeFuncExpr(F_TO_JSONB, JSONBOID, args, InvalidOid, InvalidOid,
-											 COERCE_EXPLICIT_CALL), &report->to_jsonb);
-	report->key_desc = key_desc(plan);
+	report->key_shape = bulk_sync_json_shape(key_desc(plan));
+	report->row_shape = bulk_sync_json_shape(plan->shown_desc);
 	report->old_values = palloc0(Max(plan->nread, 1) * sizeof(Datum));
 	report->old_isnull = palloc0(Max(plan->nread, 1) * sizeof(bool));
 	report->new_values = palloc0(Max(plan->nread, 1) * sizeof(Datum));
@@ -164,11 +159,9 @@ take_from_slot(RowReport *report, int place, TupleTableSlot *slot, AttrNumber at
 }
 
 static Datum
-make_object(RowReport *report, TupleDesc desc)
+make_object(RowReport *report, BulkSyncJsonShape *shape)
 {
-	HeapTuple	tuple = heap_form_tuple(desc, report->values, report->isnull);
-
-	return FunctionCall1(&report->to_jsonb, HeapTupleGetDatum(tuple));
+	return bulk_sync_json_object(shape, report->values, report->isnull);
 }
 
 static Datum
@@ -185,7 +178,7 @@ key_object(RowReport *report, const ReportedRow *row)
 		else
 			take_value(report, i, report->old_values[index], report->old_isnull[index]);
 	}
-	return make_object(report, report->key_desc);
+	return make_object(report, report->key_shape);
 }
 
 /* The columns shown of a row; its values by read index */
@@ -198,7 +191,7 @@ row_object(RowReport *report, const Datum *values, const bool *isnull)
 
 		take_value(report, i, values[index], isnull[index]);
 	}
-	return make_object(report, report->plan->shown_desc);
+	return make_object(report, report->row_shape);
 }
 
 /* Does a planned row get the staged value of a column? */
@@ -234,7 +227,7 @@ planned_object(RowReport *report, const ReportedRow *row)
 		else
 			take_value(report, i, (Datum) 0, true); /* the database assigns it */
 	}
-	return make_object(report, plan->shown_desc);
+	return make_object(report, report->row_shape);
 }
 
 static Datum

@@ -342,6 +342,13 @@ bulk_sync_run(BulkSyncStatement *statement, ParamListInfo params, bool skip_trig
 
 		CHECK_FOR_INTERRUPTS();
 
+		/* What a rule adds sees what the statements before it did */
+		if (foreach_current_index(lc) > 0)
+		{
+			CommandCounterIncrement();
+			UpdateActiveSnapshotCommandId();
+		}
+
 		if (planned->commandType == CMD_UTILITY)
 		{
 			ProcessUtility(planned, statement->sql, true, PROCESS_UTILITY_QUERY,

@@ -17,10 +17,15 @@
  */
 #include "apply.h"
 
+#include <limits.h>
+
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/datum.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -109,6 +114,13 @@ bulk_sync_collect_written(BulkSyncApply *state, TupleTableSlot *slot)
 	{
 		TupleTableSlot *source = inserted_source(state);
 
+		/* A rule may write several rows for one */
+		if (state->source_written)
+		{
+			MemoryContextSwitchTo(oldcontext);
+			return;
+		}
+		state->source_written = (state->source != NULL);
 		memcpy(values, source->tts_values, natts * sizeof(Datum));
 		memcpy(isnull, source->tts_isnull, natts * sizeof(bool));
 	}
@@ -135,57 +147,210 @@ bulk_sync_collect_written(BulkSyncApply *state, TupleTableSlot *slot)
  */
 typedef struct ReadAgain
 {
-	BulkSyncDifference *difference;
+	BulkSyncApply *state;
 	BulkSyncRowSet *set;
-	Tuplestorestate *store;
+	Tuplestorestate *found;		/* the rows as they are now */
+	Tuplestorestate *lost;		/* those that are no longer where they were */
+
+	/* By key: the row that was found last, until it is known to be the only one */
+	bool		holds;
+	int64		position;
+	Datum		written;
+	Datum		row;
+	MemoryContext held_context;
+	Bitmapset  *positions;		/* of the rows found */
 } ReadAgain;
+
+/* Keeps a written row, with another new row unless that is NULL */
+static void
+keep_row(ReadAgain *context, Tuplestorestate *store, Datum written, Datum *row)
+{
+	BulkSyncDifference *difference = context->state->difference;
+	int			natts = context->set->desc->natts;
+	MemoryContext oldcontext = MemoryContextSwitchTo(difference->row_context);
+	Datum	   *values = palloc(natts * sizeof(Datum));
+	bool	   *isnull = palloc(natts * sizeof(bool));
+
+	bulk_sync_deform_record(written, context->set->desc, values, isnull);
+	if (row != NULL)
+		values[natts - 1] = *row;
+	tuplestore_putvalues(store, context->set->desc, values, isnull);
+	MemoryContextSwitchTo(oldcontext);
+}
 
 /* A written row, the address at which it was found, and its columns there */
 static void
-receive_again(TupleTableSlot *slot, void *arg)
+receive_by_address(TupleTableSlot *slot, void *arg)
 {
 	ReadAgain  *context = (ReadAgain *) arg;
-	BulkSyncDifference *difference = context->difference;
-	int			natts = context->set->desc->natts;
-	MemoryContext oldcontext;
-	Datum	   *values;
-	bool	   *isnull;
+	BulkSyncDifference *difference = context->state->difference;
+	MemoryContext oldcontext = MemoryContextSwitchTo(difference->row_context);
+	Datum		row;
 
-	/* The caller may not see it; or else it is gone or has moved, and is
-	 * returned as it was written */
-	if (slot->tts_isnull[1] && difference->plan->row_security)
-		return;
-	oldcontext = MemoryContextSwitchTo(difference->row_context);
-	values = palloc(natts * sizeof(Datum));
-	isnull = palloc(natts * sizeof(bool));
-	bulk_sync_deform_record(slot->tts_values[0], context->set->desc, values, isnull);
-	if (!slot->tts_isnull[1])
-		values[natts - 1] = new_row(difference, slot->tts_values + 2, slot->tts_isnull + 2);
-	tuplestore_putvalues(context->store, context->set->desc, values, isnull);
+	if (slot->tts_isnull[1])
+		keep_row(context, context->lost, slot->tts_values[0], NULL);
+	else
+	{
+		row = new_row(difference, slot->tts_values + 2, slot->tts_isnull + 2);
+		keep_row(context, context->found, slot->tts_values[0], &row);
+	}
 	MemoryContextSwitchTo(oldcontext);
 	MemoryContextReset(difference->row_context);
+}
+
+static BulkSyncStatement *
+prepare_again(BulkSyncApply *state, const char *sql, BulkSyncRowSet *set, Tuplestorestate *store,
+			  const Oid *types, int ntypes, bool by_address)
+{
+	QueryEnvironment *env = bulk_sync_row_environment(state->rows_name, set->desc, store,
+													  set->rows);
+
+	return bulk_sync_prepare(sql, types, ntypes, env, state->plan->target, NULL, by_address);
+}
+
+static void
+read_by_address(ReadAgain *context)
+{
+	BulkSyncApply *state = context->state;
+	BulkSyncRowSet *set = context->set;
+	BulkSyncStatement *statement;
+
+	bulk_sync_difference_readdress(state->difference, set, bulk_sync_readdress_row);
+	statement = prepare_again(state, bulk_sync_deparse_written_rows(state->plan), set, set->store,
+							  NULL, 0, state->plan->single_table);
+	bulk_sync_run(statement, NULL, false, receive_by_address, context);
+	tuplestore_end(set->store);
+}
+
+static int64
+position_of(ReadAgain *context, Datum written)
+{
+	MemoryContext oldcontext = MemoryContextSwitchTo(context->state->difference->row_context);
+	int			natts = context->set->desc->natts;
+	Datum	   *values = palloc(natts * sizeof(Datum));
+	bool	   *isnull = palloc(natts * sizeof(bool));
+
+	bulk_sync_deform_record(written, context->set->desc, values, isnull);
+	MemoryContextSwitchTo(oldcontext);
+	return DatumGetInt64(values[BULK_SYNC_DIFF_POSITION - 1]);
+}
+
+/* The row held is the only one of its key: that is what became of it */
+static void
+release_held(ReadAgain *context)
+{
+	MemoryContext oldcontext;
+
+	if (!context->holds)
+		return;
+	keep_row(context, context->found, context->written, &context->row);
+	oldcontext = MemoryContextSwitchTo(context->state->difference->context);
+	context->positions = bms_add_member(context->positions, (int) context->position);
+	MemoryContextSwitchTo(oldcontext);
+	context->holds = false;
+	MemoryContextReset(context->held_context);
+}
+
+/* A written row, the command that wrote a row of its key, and the columns there */
+static void
+receive_by_key(TupleTableSlot *slot, void *arg)
+{
+	ReadAgain  *context = (ReadAgain *) arg;
+	BulkSyncApply *state = context->state;
+	MemoryContext oldcontext;
+	int64		position;
+
+	/* It has moved; what was there before is another row */
+	if (!slot->tts_isnull[1] &&
+		(!TransactionIdIsCurrentTransactionId(DatumGetTransactionId(slot->tts_values[1])) ||
+		 DatumGetCommandId(slot->tts_values[2]) < state->begin_command))
+		return;
+
+	position = position_of(context, slot->tts_values[0]);
+	if (position <= 0 || position > INT_MAX)
+		return;
+	if (context->position == position)
+		context->holds = false; /* which of them is it? */
+	else
+	{
+		release_held(context);
+		context->holds = true;
+		oldcontext = MemoryContextSwitchTo(context->held_context);
+		context->written = datumCopy(slot->tts_values[0], false, -1);
+		context->row = new_row(state->difference, slot->tts_values + 3, slot->tts_isnull + 3);
+		MemoryContextSwitchTo(oldcontext);
+	}
+	context->position = position;
+	MemoryContextReset(state->difference->row_context);
+}
+
+/*
+ * Looks for rows by the key under which they were staged: a view has no
+ * addresses, and no chain of versions leads to another partition.
+ */
+static void
+read_by_key(ReadAgain *context, Tuplestorestate *store)
+{
+	BulkSyncApply *state = context->state;
+	const BulkSyncPlan *plan = state->plan;
+	Oid		   *types = palloc0(Max(plan->nscope_values, 1) * sizeof(Oid));
+	ParamListInfo params = makeParamList(plan->nscope_values);
+	BulkSyncStatement *statement;
+	TupleTableSlot *slot;
+
+	context->held_context = AllocSetContextCreate(CurrentMemoryContext, "bulk_sync held row",
+												  ALLOCSET_SMALL_SIZES);
+	bulk_sync_set_scope_params(plan, params, types);
+	if (plan->matching && tuplestore_tuple_count(store) > 0)
+	{
+		statement = prepare_again(state, bulk_sync_deparse_written_keys(plan), context->set,
+								  store, types, plan->nscope_values, false);
+		bulk_sync_run(statement, params, false, receive_by_key, context);
+		release_held(context);
+	}
+
+	/* The others are returned as they were written, if the caller may see them */
+	slot = MakeSingleTupleTableSlot(context->set->desc, &TTSOpsMinimalTuple);
+	tuplestore_select_read_pointer(store, 0);
+	tuplestore_rescan(store);
+	while (!plan->row_security && tuplestore_gettupleslot(store, true, false, slot))
+	{
+		int64		position;
+		bool		isnull;
+
+		CHECK_FOR_INTERRUPTS();
+		position = DatumGetInt64(slot_getattr(slot, BULK_SYNC_DIFF_POSITION, &isnull));
+		if (position < 0 || position > INT_MAX ||
+			!bms_is_member((int) position, context->positions))
+			tuplestore_puttupleslot(context->found, slot);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	tuplestore_end(store);
 }
 
 static void
 read_again(BulkSyncApply *state, BulkSyncRowSet *set)
 {
 	const BulkSyncPlan *plan = state->plan;
-	ReadAgain	context = {state->difference, set, NULL};
-	QueryEnvironment *env;
-	BulkSyncStatement *statement;
+	bool		is_view = plan->target->rd_rel->relkind == RELKIND_VIEW;
+	ReadAgain	context = {0};
 
-	if (set->rows == 0)
+	if (set->rows == 0 || (is_view && !plan->matching))
 		return;
-	bulk_sync_difference_readdress(state->difference, set, bulk_sync_readdress_row);
-	context.store = bulk_sync_begin_row_store();
-	env = bulk_sync_row_environment(state->rows_name, set->desc, set->store, set->rows);
-	statement = bulk_sync_prepare(bulk_sync_deparse_written_rows(plan), NULL, 0, env,
-								  plan->target, NULL, plan->single_table);
+	context.state = state;
+	context.set = set;
+	context.found = bulk_sync_begin_row_store();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	bulk_sync_run(statement, NULL, false, receive_again, &context);
+	if (is_view)
+		read_by_key(&context, set->store);
+	else
+	{
+		context.lost = bulk_sync_begin_row_store();
+		read_by_address(&context);
+		read_by_key(&context, context.lost);
+	}
 	PopActiveSnapshot();
-	tuplestore_end(set->store);
-	set->store = context.store;
+	set->store = context.found;
 }
 
 /* All triggers have fired: what was written stays as it is now */

@@ -71,10 +71,13 @@ BEGIN
       IF r.new IS NOT NULL THEN copy := copy || r.new; END IF;
     END IF;
   END LOOP;
-  IF replays AND EXISTS (SELECT unnest(copy) EXCEPT ALL SELECT unnest(after) UNION ALL (SELECT unnest(after) EXCEPT ALL SELECT unnest(copy))) THEN
-    RAISE WARNING 'replayed: %, in the table: %', copy, after;
+  IF replays THEN
+    FOR r IN SELECT 'replayed, not stored' AS what, x FROM (SELECT unnest(copy) EXCEPT ALL SELECT unnest(after)) AS d (x)
+       UNION ALL SELECT 'stored, not replayed', x FROM (SELECT unnest(after) EXCEPT ALL SELECT unnest(copy)) AS d (x) LOOP
+      RAISE WARNING '%: %', r.what, r.x USING DETAIL = call;
+    END LOOP;
   END IF;
   RETURN QUERY SELECT f.action, f.staged_row, f.key, f.changed_columns, f.old, f.new FROM returned_rows AS f
-    ORDER BY f.action <> 'delete', f.staged_row, f.key::text, f.old::text;
+    ORDER BY f.action <> 'delete', f.staged_row, f.key::text COLLATE "C", f.old::text COLLATE "C";
   DROP TABLE returned_rows;
 END $$;

@@ -95,9 +95,15 @@ ROLLBACK TO a;
 SELECT * FROM bulk_sync('t', 's', '{k}', actions => '{update}', update_where => 'false');
 ROLLBACK TO a;
 ROLLBACK;
+-- so it is with the other two forms of the call
+BEGIN READ ONLY;
+SELECT action, count(*) FROM bulk_compare('t', 's', '{k}', scope => 'true') GROUP BY action ORDER BY action;
+SELECT count(*) FROM bulk_sync_returning('t', 's', '{k}', scope => 'true');
+ROLLBACK;
 -- nor does the strictest snapshot mind
 BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE;
 SELECT * FROM bulk_sync('t', 's', '{k}', scope => 'true', dry_run => true);
+SELECT count(*) FROM bulk_compare('t', 's', '{k}', scope => 'true');
 COMMIT;
 
 -- The same refusals: arguments, guards, duplicates, scope, rows matched twice, conversions.
@@ -119,6 +125,8 @@ GRANT SELECT ON t, s TO regress_bulk_sync_dry_run;
 SET ROLE regress_bulk_sync_dry_run;
 SELECT bulk_sync('t', 's', '{k}', scope => 'true', dry_run => true);
 SELECT bulk_sync('t', 's', '{k}', actions => '{insert}', dry_run => true);
+-- for bulk_compare it is
+SELECT count(*) FROM bulk_compare('t', 's', '{k}', scope => 'true');
 RESET ROLE;
 GRANT INSERT, UPDATE, DELETE ON t TO regress_bulk_sync_dry_run;
 SET ROLE regress_bulk_sync_dry_run;
@@ -131,6 +139,7 @@ CREATE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''fired'
 CREATE TRIGGER stop_row BEFORE INSERT OR UPDATE OR DELETE ON t FOR EACH ROW EXECUTE FUNCTION stop();
 CREATE TRIGGER stop_statement BEFORE INSERT OR UPDATE OR DELETE ON t FOR EACH STATEMENT EXECUTE FUNCTION stop();
 SELECT * FROM bulk_sync('t', 's', '{k}', scope => 'true', dry_run => true);
+SELECT action, count(*) FROM bulk_compare('t', 's', '{k}', scope => 'true') GROUP BY action ORDER BY action;
 DROP TRIGGER stop_row ON t;
 DROP TRIGGER stop_statement ON t;
 ALTER TABLE t ADD CHECK (n < 5) NOT VALID;

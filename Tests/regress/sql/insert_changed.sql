@@ -51,6 +51,8 @@ INSERT INTO price VALUES ('apple', '2024-01-09', 1.20, 'EUR'), ('apple', '2024-0
 SELECT * FROM bulk_insert_changed('price_history', 'price', '{article}', 'valid_from');
 SELECT * FROM price_history WHERE valid_from > '2024-01-04' ORDER BY article, valid_from;
 :untouched
+-- The same week again is no news for the newest price; but what is older is compared with the newest price too (not with its
+-- neighbours in time), so the 1.40 of the 6th and 7th, which the 8th has overtaken, are two late rows.
 SELECT * FROM bulk_insert_changed('price_history', 'price', '{article}', 'valid_from');
 
 -- Nothing staged: nothing to do, and no error.

@@ -20,7 +20,7 @@ INSERT INTO employee (company_id, name, salary, note) VALUES (501, 'Ann', 10, 'k
 CREATE TABLE employee_staged (name text, salary text, company_id int);
 INSERT INTO employee_staged VALUES ('Dan', '40', 501), ('Bob', '20.00', 501), ('Ann', '11.5', 501), ('Eve', NULL, 501);
 SELECT * FROM bulk_sync_returning('employee', 'employee_staged', '{name}', scope => 'company_id = 501')
-	ORDER BY action <> 'delete', staged_row;
+	ORDER BY action <> 'delete', staged_row, key;
 SELECT * FROM employee ORDER BY id;
 -- a second identical call has nothing to return, unless one asks for the unchanged rows: those hold all columns, too
 SELECT * FROM bulk_sync_returning('employee', 'employee_staged', '{name}', scope => 'company_id = 501');

@@ -50,14 +50,14 @@ SELECT * FROM returned('t', 's', $$scope => 'true', include_unchanged => true$$)
 DROP TRIGGER x ON t;
 
 -- BEFORE triggers that suppress some rows of each kind, and rewrite the others
-CREATE FUNCTION some() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION suppress() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF TG_OP = 'DELETE' THEN RETURN CASE WHEN OLD.k <> 1 THEN OLD END; END IF;
   IF NEW.k IN (9, 8, 4) THEN RETURN NULL; END IF;
   NEW.was := NEW.k; NEW.k := 1000 - NEW.k; NEW.v := lower(TG_OP);
   RETURN NEW;
 END $$;
-CREATE TRIGGER x BEFORE INSERT OR UPDATE OR DELETE ON t FOR EACH ROW EXECUTE FUNCTION some();
+CREATE TRIGGER x BEFORE INSERT OR UPDATE OR DELETE ON t FOR EACH ROW EXECUTE FUNCTION suppress();
 SELECT fresh();
 SELECT * FROM returned('t', 's', $$scope => 'true', include_unchanged => true$$);
 -- rows that are all alike once written, every third suppressed: the pairing does not depend on their values
@@ -119,6 +119,24 @@ CREATE TRIGGER x AFTER INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION run('
 SELECT fresh();
 SELECT * FROM returned('t', 's', $$scope => 'true'$$);
 DROP TRIGGER x ON t;
+-- ... in several steps, some of them undone: what counts is the version that stayed
+CREATE FUNCTION in_steps() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF pg_trigger_depth() = 1 THEN
+    BEGIN UPDATE t SET v = 'undone' WHERE k = NEW.k; RAISE SQLSTATE 'ZZ000'; EXCEPTION WHEN SQLSTATE 'ZZ000' THEN NULL; END;
+    IF NEW.k % 2 = 0 THEN
+      UPDATE t SET v = v || ' 1' WHERE k = NEW.k;
+      UPDATE t SET v = v || ' 2' WHERE k = NEW.k;
+      BEGIN DELETE FROM t WHERE k = NEW.k; RAISE SQLSTATE 'ZZ000'; EXCEPTION WHEN SQLSTATE 'ZZ000' THEN NULL; END;
+      PERFORM FROM t WHERE k = NEW.k FOR UPDATE;
+    END IF;
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER x AFTER INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION in_steps();
+SELECT fresh();
+SELECT action, staged_row, key, old->'v' AS old, new->'v' AS new FROM returned('t', 's', $$scope => 'true'$$);
+DROP TRIGGER x ON t;
 -- statement triggers that write to all rows
 CREATE TRIGGER x AFTER INSERT ON t FOR EACH STATEMENT EXECUTE FUNCTION run('UPDATE t SET n = n + 100 WHERE v = ''new''');
 CREATE TRIGGER y BEFORE INSERT ON t FOR EACH STATEMENT EXECUTE FUNCTION run('UPDATE t SET n = n + 1000 WHERE v = ''new''');
@@ -133,17 +151,17 @@ SELECT action, staged_row, key, new->'n' AS n FROM bulk_sync_returning('t', 's',
 SELECT k, n FROM t WHERE k > 6 ORDER BY k;
 DROP TRIGGER x ON t;
 
--- AFTER triggers that delete the row just written: it was written, and bulk_sync counts it; stored it is no more, so new is NULL
+-- AFTER triggers that delete the row just written: it was written, and bulk_sync counts it, so it is returned
 CREATE TRIGGER x AFTER INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION run('DELETE FROM t WHERE k = $1 AND k IN (4, 8)');
 SELECT fresh();
-SELECT action, staged_row, key, old->'v' AS old, new->'v' AS new FROM bulk_sync_returning('t', 's', scope => 'true') ORDER BY action <> 'delete', staged_row;
+SELECT action, staged_row, key, old->'v' AS old FROM bulk_sync_returning('t', 's', scope => 'true') ORDER BY action <> 'delete', staged_row, key;
 SELECT k FROM t ORDER BY k;
 DROP TRIGGER x ON t;
 
 -- BEFORE triggers of the call that change rows planned for later: these are written in their new version; replaying on the old table needs old as it was before the call.
 CREATE TRIGGER x BEFORE DELETE ON t FOR EACH ROW EXECUTE FUNCTION run('UPDATE t SET n = n + 10, was = $1 WHERE k <> $1 AND k IN (2, 3)');
 SELECT fresh();
-SELECT action, staged_row, key, new->'v' AS v, new->'was' AS was FROM bulk_sync_returning('t', 's', scope => 'true', columns => '{v}') ORDER BY action <> 'delete', staged_row;
+SELECT action, staged_row, key, old->'n' AS old_n, new->'n' AS n, new->'v' AS v FROM returned('t', 's', $$scope => 'true', columns => '{v}'$$);
 DROP TRIGGER x ON t;
 -- ... that delete them: neither deleted nor updated by the call, and so not returned
 CREATE TRIGGER x BEFORE DELETE ON t FOR EACH ROW EXECUTE FUNCTION run('DELETE FROM t WHERE k <> $1 AND k IN (1, 2, 3)');
@@ -167,7 +185,7 @@ TABLE person ORDER BY id;
 ALTER TABLE person DROP CONSTRAINT person_boss_fkey, ADD FOREIGN KEY (boss) REFERENCES person ON DELETE CASCADE;
 DELETE FROM person_staged WHERE id = 2;
 UPDATE person_staged SET v = 'newer' WHERE id = 4;
-SELECT action, staged_row, key, old, new FROM bulk_sync_returning('person', 'person_staged', scope => 'true') ORDER BY action <> 'delete', staged_row;
+SELECT action, staged_row, key, old FROM bulk_sync_returning('person', 'person_staged', scope => 'true') ORDER BY action <> 'delete', staged_row, key;
 TABLE person ORDER BY id;
 -- and one that deletes a row which is deleted anyway: counted and returned once
 INSERT INTO person VALUES (10, 'x', NULL), (11, 'x', 10), (12, 'x', 11);

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Does a dry run work on a hot standby, with the numbers of the primary, and is the real call refused there?
-# Contract 1.5 and 1.7.
+# Do a dry run and bulk_compare work on a hot standby, with the numbers of the primary, and are the calls that write refused
+# there? Contract 1.5, 1.7 and 2.
 set -euo pipefail
 # shellcheck source=Tests/support/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
@@ -51,6 +51,18 @@ expect "$planned" "begin isolation level repeatable read; select * from $dry_run
 expect 'AccessShareLock' "begin; do 'begin perform * from bulk_sync(''target'', ''staged'', scope => ''true'', dry_run => true); end';
     select distinct mode from pg_locks where pid = pg_backend_pid() and relation in ('target'::regclass, 'staged'::regclass); commit"
 
+# The rows that it counts, in every isolation level too, with ACCESS SHARE.
+expect 'delete|5
+insert|5
+update|10' "select action, count(*) from bulk_compare('target', 'staged', scope => 'g = 1') group by action order by action"
+expect 'delete|5
+insert|5
+unchanged|5
+update|10' "begin isolation level repeatable read; select action, count(*) from bulk_compare('parts', 'staged', scope => 'true', include_unchanged => true) group by action order by action; commit"
+expect 'AccessShareLock' "begin; do 'begin perform * from bulk_compare(''target'', ''staged'', scope => ''true''); end';
+    select distinct mode from pg_locks where pid = pg_backend_pid() and relation in ('target'::regclass, 'staged'::regclass); commit"
+expect 'ERROR:  44000' "select * from bulk_compare('target', 'staged', scope => 'g = 2')"
+
 # Every kind of scope and option.
 expect "$planned" "select * from bulk_sync('target', 'staged', scope_values => '{\"g\": 1}', update_where => 'staged.v <> target.v', duplicates => 'last', dry_run => true)"
 
@@ -62,6 +74,8 @@ expect 'ERROR:  44000' "select bulk_sync('target', 'staged', scope => 'g = 2', d
 expect 'ERROR:  25006' "select bulk_sync('target', 'staged', scope => 'true')"
 expect 'ERROR:  25006' "select bulk_sync('target', 'staged', scope => 'true', expected_rows => 0)"
 expect 'ERROR:  25006' "select bulk_sync('target', 'staged', actions => '{update}', update_where => 'false')"
+expect 'ERROR:  25006' "select * from bulk_sync_returning('target', 'staged', scope => 'true')"
+expect 'ERROR:  25006' "select * from bulk_insert_changed('target', 'staged', '{g}', 'k')"
 expect 'ERROR:  25006' "select bulk_stage('target')"
 
 # The primary is as it was, and the real call there does what was announced.
