@@ -54,6 +54,7 @@ extern uint64 bulk_sync_run_row_by_row(BulkSyncApply *state, BulkSyncStatement *
 extern uint64 bulk_sync_run_for_row(BulkSyncApply *state, BulkSyncStatement *statement,
 									const BulkSyncRowSet *set, Datum *values, bool *isnull,
 									bool returning);
+extern bool bulk_sync_row_has_moved(Oid tableoid, ItemPointer tid);
 extern void bulk_sync_readdress_row(Oid tableoid, ItemPointer tid);
 
 /* in conflict.c */

@@ -8,6 +8,7 @@
  */
 #include "apply.h"
 
+#include "access/htup_details.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
@@ -83,6 +84,35 @@ void
 bulk_sync_readdress_row(Oid tableoid, ItemPointer tid)
 {
 	(void) follow_row(tableoid, tid);
+}
+
+/*
+ * Did an UPDATE move the row to another partition?  The last version of a row
+ * in a heap says so.
+ */
+bool
+bulk_sync_row_has_moved(Oid tableoid, ItemPointer tid)
+{
+	Relation	rel = table_open(tableoid, NoLock);
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	ItemPointerData version = *tid;
+	bool		moved = false;
+
+	while (TTS_IS_BUFFERTUPLE(slot) && !moved &&
+		   table_tuple_fetch_row_version(rel, &version, SnapshotAny, slot))
+	{
+		HeapTupleHeader header = ((BufferHeapTupleTableSlot *) slot)->base.tuple->t_data;
+
+		moved = HeapTupleHeaderIndicatesMovedPartitions(header);
+		/* Versions of this call alone are followed: nobody removes those */
+		if (moved || ItemPointerEquals(&header->t_ctid, &version) ||
+			!TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetRawXmin(header)))
+			break;
+		version = header->t_ctid;
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	table_close(rel, NoLock);
+	return moved;
 }
 
 typedef struct MovedContext

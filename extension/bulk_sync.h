@@ -27,6 +27,7 @@
 #include "nodes/lockoptions.h"
 #include "nodes/params.h"
 #include "nodes/plannodes.h"
+#include "rewrite/prs2lock.h"
 #include "storage/itemptr.h"
 #include "storage/lockdefs.h"
 #include "tcop/dest.h"
@@ -293,6 +294,9 @@ typedef struct BulkSyncPlan
 	int		   *shown;			/* read indexes, in the order of the target */
 	TupleDesc	shown_desc;
 	bool		read_again;		/* once more when all triggers have fired */
+	int			nlookup;		/* columns that tell a row that has moved, */
+	int		   *lookup;			/* by read index; 0: it cannot be looked for */
+	BulkSyncEquality *lookup_equality;
 
 	/* History: the order column says which row of a key is the newest */
 	AttrNumber	history_attno;	/* 0: this is no history */
@@ -458,7 +462,8 @@ typedef enum BulkSyncUpdatePart
 
 /*
  * Rows as they were written: difference rows, in which the address is that of
- * the new row, with that row behind them (a record as BULK_SYNC_DIFF_ROW).
+ * the new row, with that row behind them (a record as BULK_SYNC_DIFF_ROW), and
+ * then the columns by which it is looked for if it moves.
  */
 typedef struct BulkSyncWritten
 {
@@ -516,8 +521,17 @@ extern void bulk_sync_plan_scope_columns(BulkSyncPlan *plan);
 extern void bulk_sync_set_scope_params(const BulkSyncPlan *plan, ParamListInfo params, Oid *types);
 extern void bulk_sync_plan_update_where(BulkSyncPlan *plan);
 extern void bulk_sync_plan_order_column(BulkSyncPlan *plan);
-extern void bulk_sync_plan_history(BulkSyncPlan *plan);
 extern void bulk_sync_plan_columns_read(BulkSyncPlan *plan);
+
+/* in plan_history.c */
+extern void bulk_sync_plan_history(BulkSyncPlan *plan);
+
+/* in plan_returned.c */
+extern Bitmapset *bulk_sync_attnos_to_show(const BulkSyncPlan *plan);
+extern void bulk_sync_plan_shown_columns(BulkSyncPlan *plan, const Bitmapset *attnos);
+extern void bulk_sync_check_rule_returns(const BulkSyncPlan *plan, const RewriteRule *rule);
+extern bool bulk_sync_triggers_only_check(const TriggerDesc *triggers);
+extern void bulk_sync_plan_lookup(BulkSyncPlan *plan);
 
 /* in names.c */
 extern AttrNumber bulk_sync_find_attribute(Relation rel, const char *name);
@@ -645,46 +659,6 @@ extern Oid	bulk_sync_create_stage(Oid target_oid, List *columns, char *staged_na
 /* in bulk_sync.c */
 extern int64 bulk_sync_memory_budget(void);
 
-/* in deparse.c */
-extern char *bulk_sync_relation_sql(Relation rel);
-extern const char *bulk_sync_deparse_scope_values(const BulkSyncPlan *plan);
-extern const char *bulk_sync_deparse_staged(const BulkSyncPlan *plan);
-extern const char *bulk_sync_deparse_read(const BulkSyncPlan *plan, const bool *scope_nulls,
-										  const bool *scope_arrays);
-extern const char *bulk_sync_deparse_delete(const BulkSyncPlan *plan, bool null_keys,
-											bool returning);
-extern const char *bulk_sync_deparse_update(const BulkSyncPlan *plan,
-											const BulkSyncDifference *difference,
-											BulkSyncUpdatePart part, bool null_keys,
-											bool returning);
-extern const char *bulk_sync_deparse_written(const BulkSyncPlan *plan);
-extern const char *bulk_sync_deparse_written_rows(const BulkSyncPlan *plan);
-extern const char *bulk_sync_deparse_written_keys(const BulkSyncPlan *plan);
-extern const char *bulk_sync_deparse_find_moved(const BulkSyncPlan *plan);
-extern const char *bulk_sync_deparse_insert(const BulkSyncPlan *plan,
-											const BulkSyncDifference *difference,
-											bool returning);
-extern const char *bulk_sync_deparse_writable(const BulkSyncPlan *plan, TupleDesc desc);
-extern const char *bulk_sync_deparse_conflict(const BulkSyncPlan *plan);
-extern const char *bulk_sync_deparse_lock(const BulkSyncPlan *plan, bool null_keys);
-extern const char *bulk_sync_deparse_stage(Relation target, List *columns, const char *name,
-										   bool on_commit_drop);
-extern const char *bulk_sync_deparse_drop_stage(const char *name);
-
-/* in statement.c */
-extern BulkSyncStatement *bulk_sync_prepare(const char *sql, const Oid *param_types, int nparams,
-											QueryEnvironment *env, Relation target,
-											Bitmapset *assigned, bool by_address);
-extern BulkSyncStatement *bulk_sync_prepare_read(const char *sql, const Oid *param_types,
-												 int nparams, Relation target,
-												 ParamListInfo params);
-extern void bulk_sync_check_statement(BulkSyncStatement *statement);
-extern BulkSyncStatement *bulk_sync_prepare_query(Query *query, const char *sql);
-extern BulkSyncStatement *bulk_sync_prepare_writable(const char *sql, QueryEnvironment *env,
-													 Relation target, CmdType command);
-extern uint64 bulk_sync_run(BulkSyncStatement *statement, ParamListInfo params,
-							bool skip_triggers, BulkSyncRowCallback callback, void *arg);
-extern QueryEnvironment *bulk_sync_row_environment(const char *name, TupleDesc desc,
-												   Tuplestorestate *store, int64 rows);
+#include "sql.h"
 
 #endif							/* BULK_SYNC_H */

@@ -463,22 +463,10 @@ bulk_sync_deparse_writable(const BulkSyncPlan *plan, TupleDesc desc)
 	return buf.data;
 }
 
-/*
- * A row of the target is in scope (but for scope_columns) and has the staged
- * key of a difference row.  NULL equals nothing here: else no index or hash
- * could be used.
- */
+/* ... and the row is in scope, but for scope_columns */
 static void
-append_wanted_key(StringInfo buf, const BulkSyncPlan *plan)
+append_in_scope(StringInfo buf, const BulkSyncPlan *plan)
 {
-	for (int i = 0; i < plan->nkeys; i++)
-	{
-		if (i > 0)
-			appendStringInfoString(buf, " AND ");
-		append_equality(buf, &plan->key[i],
-						target_column_sql(plan, plan->columns[i].target_attno),
-						diff_sql(plan, BULK_SYNC_DIFF_WANTED(i)), plan->key[i].type);
-	}
 	if (plan->scope != NULL)
 		appendStringInfo(buf, " AND " CONDITION_FORMAT, plan->options->scope);
 	for (int i = 0; i < plan->nscope_values; i++)
@@ -505,7 +493,15 @@ bulk_sync_deparse_conflict(const BulkSyncPlan *plan)
 	appendStringInfo(&buf, " FROM %s AS " BULK_SYNC_TARGET_ALIAS ", ", plan->target_sql);
 	append_diff_relation(&buf, plan);
 	appendStringInfoString(&buf, " WHERE ");
-	append_wanted_key(&buf, plan);
+	for (int i = 0; i < plan->nkeys; i++)
+	{
+		if (i > 0)
+			appendStringInfoString(&buf, " AND ");
+		append_equality(&buf, &plan->key[i],
+						target_column_sql(plan, plan->columns[i].target_attno),
+						diff_sql(plan, BULK_SYNC_DIFF_WANTED(i)), plan->key[i].type);
+	}
+	append_in_scope(&buf, plan);
 	return buf.data;
 }
 
@@ -564,11 +560,12 @@ bulk_sync_deparse_written_rows(const BulkSyncPlan *plan)
 }
 
 /*
- * The same for rows that have no address any more: those with their key, with
- * the command that wrote them, one difference row after the other.
+ * The same for rows that have no address any more: rows in scope with the
+ * values by which they are looked for, in the attributes from first_lookup on;
+ * with the command that wrote them, one difference row after the other.
  */
 const char *
-bulk_sync_deparse_written_keys(const BulkSyncPlan *plan)
+bulk_sync_deparse_written_keys(const BulkSyncPlan *plan, AttrNumber first_lookup)
 {
 	StringInfoData buf;
 
@@ -581,7 +578,15 @@ bulk_sync_deparse_written_keys(const BulkSyncPlan *plan)
 	appendStringInfo(&buf, " FROM %s AS " BULK_SYNC_TARGET_ALIAS ", ", plan->target_sql);
 	append_diff_relation(&buf, plan);
 	appendStringInfoString(&buf, " WHERE ");
-	append_wanted_key(&buf, plan);
+	for (int i = 0; i < plan->nlookup; i++)
+	{
+		if (i > 0)
+			appendStringInfoString(&buf, " AND ");
+		append_equality(&buf, &plan->lookup_equality[i],
+						target_column_sql(plan, plan->read_attnos[plan->lookup[i]]),
+						diff_sql(plan, first_lookup + i), plan->lookup_equality[i].type);
+	}
+	append_in_scope(&buf, plan);
 	appendStringInfo(&buf, " ORDER BY %s", diff_sql(plan, BULK_SYNC_DIFF_POSITION));
 	return buf.data;
 }

@@ -630,14 +630,16 @@ bulk_sync_history_stored(BulkSyncHistory *history, const Datum *values, const bo
 	{
 		slot = make_stored(history, slot, values[plan->history_read_index],
 						   isnull[plan->history_read_index]);
-		/* The key stays that under which the row was staged */
-		for (int i = plan->nkeys; i < plan->ncolumns; i++)
+		for (int i = 0; i < plan->ncolumns; i++)
 		{
 			int			index = plan->columns[i].read_index;
 
 			if (index >= 0)
 				set_value(slot, HISTORY_FIXED + i + 1, values[index], isnull[index]);
 		}
+		/* A trigger gave it another key */
+		if (!same_key(plan, history->asked->slot, slot))
+			return;
 	}
 	offer_stored(plan, history->asked, slot);
 }

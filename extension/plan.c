@@ -29,7 +29,6 @@
 #include "storage/lmgr.h"
 #include "tcop/utility.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rls.h"
@@ -304,42 +303,6 @@ rule_is_enabled(const RewriteRule *rule)
 	return rule->enabled != RULE_FIRES_ON_REPLICA;
 }
 
-/* Does a rule that takes the place of a statement say what it wrote? */
-static bool
-rule_returns(const RewriteRule *rule)
-{
-	ListCell   *lc;
-
-	if (rule->qual != NULL)
-		return false;
-	foreach(lc, rule->actions)
-	{
-		if (lfirst_node(Query, lc)->returningList != NIL)
-			return true;
-	}
-	return false;
-}
-
-/* Written rows cannot be returned where PostgreSQL itself could not */
-static void
-check_rule_returns(const BulkSyncPlan *plan, const RewriteRule *rule)
-{
-	if (plan->options->purpose != BULK_SYNC_RETURN || rule_returns(rule))
-		return;
-	if ((rule->event == CMD_INSERT && !plan->options->insert) ||
-		(rule->event == CMD_DELETE &&
-		 (!plan->options->delete || plan->soft_attno != InvalidAttrNumber)) ||
-		(rule->event == CMD_UPDATE && !plan->options->update &&
-		 !(plan->options->delete && plan->soft_attno != InvalidAttrNumber)))
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("cannot return the rows that are written to \"%s\"",
-					RelationGetRelationName(plan->target)),
-			 errdetail("A rule takes the place of what is written and does not return it."),
-			 errhint("Use bulk_sync(), or an unconditional INSTEAD rule with a RETURNING clause.")));
-}
-
 static void
 plan_rules(BulkSyncPlan *plan)
 {
@@ -352,7 +315,7 @@ plan_rules(BulkSyncPlan *plan)
 		plan->has_rules = true;
 		if (!rules->rules[i]->isInstead)
 			continue;
-		check_rule_returns(plan, rules->rules[i]);
+		bulk_sync_check_rule_returns(plan, rules->rules[i]);
 		plan->instead_rules = true;
 		plan->instead_of_insert |= rules->rules[i]->event == CMD_INSERT;
 		plan->instead_of_update |= rules->rules[i]->event == CMD_UPDATE;
@@ -442,36 +405,6 @@ can_lock_by_key(const BulkSyncPlan *plan)
 		!(rel->trigdesc != NULL && rel->trigdesc->trig_update_instead_row);
 }
 
-/* Does a trigger do nothing but check? */
-static bool
-trigger_only_checks(const Trigger *trigger)
-{
-	switch (trigger->tgfoid)
-	{
-		case F_RI_FKEY_CHECK_INS:
-		case F_RI_FKEY_CHECK_UPD:
-		case F_RI_FKEY_NOACTION_DEL:
-		case F_RI_FKEY_NOACTION_UPD:
-		case F_RI_FKEY_RESTRICT_DEL:
-		case F_RI_FKEY_RESTRICT_UPD:
-		case F_UNIQUE_KEY_RECHECK:
-			return true;
-		default:
-			return false;
-	}
-}
-
-static bool
-triggers_only_check(const TriggerDesc *triggers)
-{
-	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
-	{
-		if (!trigger_only_checks(&triggers->triggers[i]))
-			return false;
-	}
-	return true;
-}
-
 /*
  * In which order are new rows inserted?  In that of staging, so that generated
  * ids follow it; where several syncs may run at once, in the order of the key,
@@ -522,7 +455,7 @@ plan_writing(BulkSyncPlan *plan)
 		Relation	rel = relation_open(lfirst_oid(lc), NoLock);
 
 		merge_trigger_flags(&triggers, rel->trigdesc);
-		only_checks = only_checks && triggers_only_check(rel->trigdesc);
+		only_checks = only_checks && bulk_sync_triggers_only_check(rel->trigdesc);
 		if (rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE)
 			plan->address_by_key = plan->has_foreign = true;
 		if (rel->rd_rel->relkind == RELKIND_RELATION)
@@ -559,9 +492,11 @@ plan_writing(BulkSyncPlan *plan)
 	plan->insert_may_change = plan->insert_may_skip;
 
 	/* Whoever may change a row that is already written; or decides who sees it */
-	plan->read_again = relkind == RELKIND_VIEW ||
-		(!plan->address_by_key && !plan->instead_rules &&
-		 (plan->has_rules || plan->row_security || !only_checks));
+	plan->read_again = options->purpose == BULK_SYNC_RETURN &&
+		(relkind == RELKIND_VIEW ||
+		 (!plan->address_by_key && !plan->instead_rules &&
+		  (plan->has_rules || plan->row_security || !only_checks)));
+	bulk_sync_plan_lookup(plan);
 	plan_scope_checks(plan, &triggers);
 }
 

@@ -35,12 +35,20 @@
 static TupleDesc
 written_desc(const BulkSyncDifference *difference)
 {
+	const BulkSyncPlan *plan = difference->plan;
 	int			natts = difference->desc->natts;
-	TupleDesc	desc = CreateTemplateTupleDesc(natts + 1);
+	TupleDesc	desc = CreateTemplateTupleDesc(natts + 1 + plan->nlookup);
 
 	for (int i = 1; i <= natts; i++)
 		TupleDescCopyEntry(desc, i, difference->desc, i);
-	bulk_sync_init_entry(difference->plan, desc, natts + 1, RECORDOID, -1, InvalidOid);
+	bulk_sync_init_entry(plan, desc, natts + 1, RECORDOID, -1, InvalidOid);
+	for (int i = 0; i < plan->nlookup; i++)
+	{
+		Form_pg_attribute attr = TupleDescAttr(plan->read_desc, plan->lookup[i]);
+
+		bulk_sync_init_entry(plan, desc, natts + 2 + i, attr->atttypid, attr->atttypmod,
+							 attr->attcollation);
+	}
 	return desc;
 }
 
@@ -134,6 +142,11 @@ bulk_sync_collect_written(BulkSyncApply *state, TupleTableSlot *slot)
 	values[natts] = new_row(difference, slot->tts_values + RETURNED_FIXED,
 							slot->tts_isnull + RETURNED_FIXED);
 	isnull[natts] = false;
+	for (int i = 0; i < state->plan->nlookup; i++)
+	{
+		values[natts + 1 + i] = slot->tts_values[RETURNED_FIXED + state->plan->lookup[i]];
+		isnull[natts + 1 + i] = slot->tts_isnull[RETURNED_FIXED + state->plan->lookup[i]];
+	}
 
 	tuplestore_putvalues(set->store, set->desc, values, isnull);
 	set->rows++;
@@ -173,9 +186,29 @@ keep_row(ReadAgain *context, Tuplestorestate *store, Datum written, Datum *row)
 
 	bulk_sync_deform_record(written, context->set->desc, values, isnull);
 	if (row != NULL)
-		values[natts - 1] = *row;
+		values[context->state->written->new_row - 1] = *row;
 	tuplestore_putvalues(store, context->set->desc, values, isnull);
 	MemoryContextSwitchTo(oldcontext);
+}
+
+/*
+ * A row is not where it was written.  If it has moved to another partition it
+ * is looked for; else it is gone, or the caller may not see it.
+ */
+static void
+keep_lost_row(ReadAgain *context, Datum written)
+{
+	const BulkSyncPlan *plan = context->state->plan;
+	Datum	   *values = palloc(context->set->desc->natts * sizeof(Datum));
+	bool	   *isnull = palloc(context->set->desc->natts * sizeof(bool));
+
+	bulk_sync_deform_record(written, context->set->desc, values, isnull);
+	if (plan->target->rd_rel->relkind == RELKIND_PARTITIONED_TABLE && plan->nlookup > 0 &&
+		bulk_sync_row_has_moved(DatumGetObjectId(values[BULK_SYNC_DIFF_TABLEOID - 1]),
+								(ItemPointer) DatumGetPointer(values[BULK_SYNC_DIFF_CTID - 1])))
+		keep_row(context, context->lost, written, NULL);
+	else if (!plan->row_security)
+		keep_row(context, context->found, written, NULL);
 }
 
 /* A written row, the address at which it was found, and its columns there */
@@ -188,7 +221,7 @@ receive_by_address(TupleTableSlot *slot, void *arg)
 	Datum		row;
 
 	if (slot->tts_isnull[1])
-		keep_row(context, context->lost, slot->tts_values[0], NULL);
+		keep_lost_row(context, slot->tts_values[0]);
 	else
 	{
 		row = new_row(difference, slot->tts_values + 2, slot->tts_isnull + 2);
@@ -285,8 +318,8 @@ receive_by_key(TupleTableSlot *slot, void *arg)
 }
 
 /*
- * Looks for rows by the key under which they were staged: a view has no
- * addresses, and no chain of versions leads to another partition.
+ * Looks for rows by what identifies them: a view has no addresses, and no
+ * chain of versions leads to another partition.
  */
 static void
 read_by_key(ReadAgain *context, Tuplestorestate *store)
@@ -301,10 +334,12 @@ read_by_key(ReadAgain *context, Tuplestorestate *store)
 	context->held_context = AllocSetContextCreate(CurrentMemoryContext, "bulk_sync held row",
 												  ALLOCSET_SMALL_SIZES);
 	bulk_sync_set_scope_params(plan, params, types);
-	if (plan->matching && tuplestore_tuple_count(store) > 0)
+	if (plan->nlookup > 0 && tuplestore_tuple_count(store) > 0)
 	{
-		statement = prepare_again(state, bulk_sync_deparse_written_keys(plan), context->set,
-								  store, types, plan->nscope_values, false);
+		statement = prepare_again(state,
+								  bulk_sync_deparse_written_keys(plan,
+																 state->written->new_row + 1),
+								  context->set, store, types, plan->nscope_values, false);
 		bulk_sync_run(statement, params, false, receive_by_key, context);
 		release_held(context);
 	}
@@ -335,7 +370,7 @@ read_again(BulkSyncApply *state, BulkSyncRowSet *set)
 	bool		is_view = plan->target->rd_rel->relkind == RELKIND_VIEW;
 	ReadAgain	context = {0};
 
-	if (set->rows == 0 || (is_view && !plan->matching))
+	if (set->rows == 0 || (is_view && plan->nlookup == 0))
 		return;
 	context.state = state;
 	context.set = set;

@@ -74,6 +74,61 @@ SELECT inserted FROM bulk_sync('numbered', 'numbered_staged', scope => 'true');
 RESET bulk_sync.work_mem;
 SELECT count(*) FROM numbered WHERE id + k <> 10000;
 
+-- A written row that a trigger deletes is not looked for: another row that has its key by then is not what was written.
+CREATE TABLE taken (id int PRIMARY KEY, v text);
+INSERT INTO taken VALUES (2, 'b'), (7, 'g');
+CREATE TABLE taken_staged (id int, v text);
+INSERT INTO taken_staged VALUES (2, 'B'), (7, 'G');
+CREATE FUNCTION take_key() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	IF pg_trigger_depth() = 1 AND NEW.id = 2 THEN
+		DELETE FROM taken WHERE id = 2;
+		UPDATE taken SET id = 2 WHERE id = 7;
+	END IF;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER take_key AFTER UPDATE ON taken FOR EACH ROW EXECUTE FUNCTION take_key();
+SELECT action, staged_row, old, new FROM bulk_sync_returning('taken', 'taken_staged', scope => 'true') ORDER BY staged_row;
+TABLE taken;
+
+-- A written row that a trigger moves to another partition is found there by what its primary key keeps, whatever happens to
+-- the key of the call; an impostor under its old key is not it.
+CREATE TABLE moved (id serial, r text, v text, PRIMARY KEY (id, r)) PARTITION BY LIST (r);
+CREATE TABLE moved_a PARTITION OF moved FOR VALUES IN ('a');
+CREATE TABLE moved_b PARTITION OF moved FOR VALUES IN ('b');
+CREATE FUNCTION move_row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	IF pg_trigger_depth() = 1 THEN
+		UPDATE moved SET r = 'b', v = v || '+' WHERE id = NEW.id;
+		IF NEW.v = 'replaced' THEN
+			INSERT INTO moved VALUES (NEW.id + 1000, 'a', 'replaced');
+		END IF;
+	END IF;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER move_row AFTER INSERT OR UPDATE ON moved FOR EACH ROW EXECUTE FUNCTION move_row();
+CREATE TABLE moved_staged (r text, v text);
+INSERT INTO moved_staged VALUES ('a', 'x'), ('a', 'replaced');
+SELECT staged_row, key, new FROM bulk_sync_returning('moved', 'moved_staged', '{v}', actions => '{insert}') ORDER BY staged_row;
+ALTER TABLE moved_staged ADD id int;
+SELECT staged_row, key, new FROM bulk_sync_returning('moved', 'moved_staged', '{id}', actions => '{insert}') ORDER BY staged_row;
+SELECT id, r, v FROM moved ORDER BY id, r;
+
+-- A rule that adds to a statement sees the rows that the statement wrote.
+CREATE TABLE ruled (k int PRIMARY KEY, v text);
+CREATE TABLE ruled_staged (k int, v text);
+INSERT INTO ruled_staged VALUES (1, 'a');
+CREATE RULE also AS ON INSERT TO ruled DO ALSO UPDATE ruled SET v = 'also' WHERE k = NEW.k;
+SELECT * FROM bulk_sync('ruled', 'ruled_staged', actions => '{insert}');
+TABLE ruled;
+
+-- Rows returned of an INSERT whose difference is on disk: each is paired with its own staged row.
+CREATE TABLE paired (id int GENERATED ALWAYS AS IDENTITY, v int);
+CREATE TABLE paired_staged (v int);
+INSERT INTO paired_staged SELECT i FROM generate_series(1, 50000) i;
+SET maintenance_work_mem = '1MB';
+SELECT count(*) AS rows, count(*) FILTER (WHERE (new ->> 'v')::int = staged_row) AS paired
+	FROM bulk_sync_returning('paired', 'paired_staged', '{v}', scope => 'true');
+RESET maintenance_work_mem;
+
 SET client_min_messages = warning;
 DROP SCHEMA issues CASCADE;
 DROP TABLE above_staged;

@@ -1,0 +1,55 @@
+/*-------------------------------------------------------------------------
+ *
+ * sql.h
+ *	  Generated SQL: what deparse.c writes and statement.c plans and runs.
+ *	  Included by bulk_sync.h, behind the types that it needs.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BULK_SYNC_SQL_H
+#define BULK_SYNC_SQL_H
+
+/* in deparse.c */
+extern char *bulk_sync_relation_sql(Relation rel);
+extern const char *bulk_sync_deparse_scope_values(const BulkSyncPlan *plan);
+extern const char *bulk_sync_deparse_staged(const BulkSyncPlan *plan);
+extern const char *bulk_sync_deparse_read(const BulkSyncPlan *plan, const bool *scope_nulls,
+										  const bool *scope_arrays);
+extern const char *bulk_sync_deparse_delete(const BulkSyncPlan *plan, bool null_keys,
+											bool returning);
+extern const char *bulk_sync_deparse_update(const BulkSyncPlan *plan,
+											const BulkSyncDifference *difference,
+											BulkSyncUpdatePart part, bool null_keys,
+											bool returning);
+extern const char *bulk_sync_deparse_written(const BulkSyncPlan *plan);
+extern const char *bulk_sync_deparse_written_rows(const BulkSyncPlan *plan);
+extern const char *bulk_sync_deparse_written_keys(const BulkSyncPlan *plan,
+												  AttrNumber first_lookup);
+extern const char *bulk_sync_deparse_find_moved(const BulkSyncPlan *plan);
+extern const char *bulk_sync_deparse_insert(const BulkSyncPlan *plan,
+											const BulkSyncDifference *difference,
+											bool returning);
+extern const char *bulk_sync_deparse_writable(const BulkSyncPlan *plan, TupleDesc desc);
+extern const char *bulk_sync_deparse_conflict(const BulkSyncPlan *plan);
+extern const char *bulk_sync_deparse_lock(const BulkSyncPlan *plan, bool null_keys);
+extern const char *bulk_sync_deparse_stage(Relation target, List *columns, const char *name,
+										   bool on_commit_drop);
+extern const char *bulk_sync_deparse_drop_stage(const char *name);
+
+/* in statement.c */
+extern BulkSyncStatement *bulk_sync_prepare(const char *sql, const Oid *param_types, int nparams,
+											QueryEnvironment *env, Relation target,
+											Bitmapset *assigned, bool by_address);
+extern BulkSyncStatement *bulk_sync_prepare_read(const char *sql, const Oid *param_types,
+												 int nparams, Relation target,
+												 ParamListInfo params);
+extern void bulk_sync_check_statement(BulkSyncStatement *statement);
+extern BulkSyncStatement *bulk_sync_prepare_query(Query *query, const char *sql);
+extern BulkSyncStatement *bulk_sync_prepare_writable(const char *sql, QueryEnvironment *env,
+													 Relation target, CmdType command);
+extern uint64 bulk_sync_run(BulkSyncStatement *statement, ParamListInfo params,
+							bool skip_triggers, BulkSyncRowCallback callback, void *arg);
+extern QueryEnvironment *bulk_sync_row_environment(const char *name, TupleDesc desc,
+												   Tuplestorestate *store, int64 rows);
+
+#endif							/* BULK_SYNC_SQL_H */
