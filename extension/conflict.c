@@ -45,10 +45,19 @@ key_was_inserted(BulkSyncApply *state)
 	const BulkSyncRowSet *set = &state->difference->inserts;
 	Oid		   *types = palloc0(Max(plan->nscope_values, 1) * sizeof(Oid));
 	ParamListInfo params = makeParamList(plan->nscope_values);
-	QueryEnvironment *env = bulk_sync_row_environment(state->rows_name, set->desc, set->store,
-													  set->rows);
+	Tuplestorestate *store = set->store;
+	QueryEnvironment *env;
 	BulkSyncStatement *statement;
 	ConflictContext context = {state->difference->groups, false};
+
+	/* Row by row the question is about this row: those before it are ours */
+	if (state->source != NULL)
+	{
+		store = bulk_sync_begin_row_store();
+		tuplestore_putvalues(store, set->desc, state->source->tts_values,
+							 state->source->tts_isnull);
+	}
+	env = bulk_sync_row_environment(state->rows_name, set->desc, store, set->rows);
 
 	bulk_sync_set_scope_params(plan, params, types);
 	statement = bulk_sync_prepare(bulk_sync_deparse_conflict(plan), types, plan->nscope_values,
@@ -56,6 +65,8 @@ key_was_inserted(BulkSyncApply *state)
 	PushActiveSnapshot(GetLatestSnapshot());
 	bulk_sync_run(statement, params, false, receive_conflict, &context);
 	PopActiveSnapshot();
+	if (store != set->store)
+		tuplestore_end(store);
 	return context.found;
 }
 

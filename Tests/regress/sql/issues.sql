@@ -129,6 +129,15 @@ SELECT count(*) AS rows, count(*) FILTER (WHERE (new ->> 'v')::int = staged_row)
 	FROM bulk_sync_returning('paired', 'paired_staged', '{v}', scope => 'true');
 RESET maintenance_work_mem;
 
+-- Through a view, where rows to be returned are inserted one by one, a row before this one is no concurrent insert (1.6).
+CREATE TABLE below_unique (k int, u int UNIQUE);
+CREATE VIEW above_unique AS SELECT * FROM below_unique;
+CREATE TABLE above_unique_staged (k int, u int);
+INSERT INTO above_unique_staged VALUES (1, 7), (2, 7);
+\set VERBOSITY sqlstate
+SELECT * FROM bulk_sync_returning('above_unique', 'above_unique_staged', '{k}', scope => 'true');
+\set VERBOSITY default
+
 SET client_min_messages = warning;
 DROP SCHEMA issues CASCADE;
 DROP TABLE above_staged;
