@@ -6,6 +6,12 @@ public struct BulkSyncError: Error, Hashable, Sendable {
     /// What is wrong, in one sentence without values of rows.
     public var message: String
 
+    /// What to do about it.
+    public var hint: String?
+
+    /// The column in question.
+    public var column: String?
+
     /// Makes an error.
     ///
     /// - Parameters:
