@@ -16,13 +16,26 @@ let package = Package(
     products: [
         .library(name: "BulkSync", targets: ["BulkSync"])
     ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+        .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.4.0"),
+    ],
     targets: [
         .systemLibrary(
             name: "CLibPQ",
             pkgConfig: "libpq",
             providers: [.apt(["libpq-dev"]), .brew(["libpq"])]
         ),
-        .target(name: "BulkSync", dependencies: ["CLibPQ"], swiftSettings: settings),
+        .target(
+            name: "BulkSync",
+            dependencies: ["CLibPQ", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: settings
+        ),
         .testTarget(name: "BulkSyncTests", dependencies: ["BulkSync"], swiftSettings: settings),
+        .testTarget(
+            name: "BulkSyncIntegrationTests",
+            dependencies: ["BulkSync", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: settings
+        ),
     ]
 )

@@ -74,6 +74,13 @@ package struct CopyBuffer: ~Copyable {
         (start + offset).storeBytes(of: value.bigEndian, as: Integer.self)
     }
 
+    /// Replaces the last byte: a separator that turned out to be the end of a line.
+    @inline(__always)
+    package mutating func overwriteLast(_ byte: UInt8) {
+        precondition(count > 0)
+        start.storeBytes(of: byte, toByteOffset: count - 1, as: UInt8.self)
+    }
+
     /// Forgets the bytes from `length` on: what a row that failed half-way had written.
     package mutating func truncate(to length: Int) {
         precondition(length <= count)

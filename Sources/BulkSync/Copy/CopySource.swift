@@ -43,5 +43,6 @@ package protocol CopySource {
     /// Where a row came from, for messages: `line 17 of employees.csv`.
     ///
     /// - Parameter row: The position of the row among those appended, from 1.
+    /// - Returns: The place, or nil if there is none to tell.
     func location(ofRow row: Int) -> String?
 }
