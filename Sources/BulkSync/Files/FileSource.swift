@@ -56,16 +56,35 @@ package struct FileSource: CopySource {
     package mutating func next(into buffer: inout CopyBuffer) async throws -> Bool {
         guard let parser, let window else { return false }
         while true {
-            let consumed = try parser.parse(window.bytes, atEnd: window.isAtEnd, into: &buffer)
-            window.drop(consumed)
-            if consumed > 0 && window.isAtEnd { continue }
-            if window.isAtEnd {
-                try parser.finish()
-                return false
+            switch try parse(parser, window, into: &buffer) {
+            case .appended: return true
+            case .ended: return false
+            case .starved: try await fill(window, parser)
             }
-            if consumed > 0 { return true }
-            try await fill(window, parser)
         }
+    }
+
+    private enum Step {
+        case appended
+        case ended
+        /// No whole record is in the window.
+        case starved
+    }
+
+    /// Does what needs no waiting. Not inlined: with it, `next` is too much for the optimizer of Swift 6.3, which crashes.
+    @inline(never)
+    private func parse(
+        _ parser: any RecordParser,
+        _ window: InputWindow,
+        into buffer: inout CopyBuffer
+    ) throws(BulkSyncError) -> Step {
+        let consumed = try parser.parse(window.bytes, atEnd: window.isAtEnd, into: &buffer)
+        window.drop(consumed)
+        if window.isAtEnd {
+            try parser.finish()
+            return .ended
+        }
+        return consumed > 0 ? .appended : .starved
     }
 
     private func fill(_ window: InputWindow, _ parser: any RecordParser) async throws {
