@@ -22,7 +22,7 @@ struct BulkSyncCommand: AsyncParsableCommand {
             \(ExitStatus.table)
             """,
         version: "bulk-sync \(version)",
-        subcommands: [SyncCommand.self],
+        subcommands: [SyncCommand.self, CompareCommand.self],
         defaultSubcommand: SyncCommand.self
     )
 

@@ -43,6 +43,7 @@ struct SyncCommand: AsyncParsableCommand {
         let scope = try table.scopeOfAll
         let feed = try Feed(file, table, quiet: quiet)
         let (settled, dsn) = (options, connection.dsn)
+        let report = report
         try await withExitStatus {
             defer { feed.progress?.clear() }
             let summary = try await BulkSyncClient.withConnection(dsn) { client in
@@ -56,17 +57,28 @@ struct SyncCommand: AsyncParsableCommand {
                 )
             }
             feed.progress?.clear()
-            try report(summary)
+            try report.print(summary)
         }
     }
 
-    private func report(_ summary: SyncSummary) throws {
-        if quiet { return }
-        if json {
-            let counts = SummaryLine(summary, dryRun: guards.dryRun)
+    private var report: Report {
+        Report(isDryRun: guards.dryRun, isJSON: json, isQuiet: quiet)
+    }
+}
+
+/// How the counts are printed.
+private struct Report {
+    var isDryRun: Bool
+    var isJSON: Bool
+    var isQuiet: Bool
+
+    func print(_ summary: SyncSummary) throws {
+        if isQuiet { return }
+        if isJSON {
+            let counts = SummaryLine(summary, dryRun: isDryRun)
             try printLine(String(decoding: JSONEncoder.lines.encode(counts), as: UTF8.self))
         } else {
-            try printLine(guards.dryRun ? "dry run: \(summary)" : summary.description)
+            try printLine(isDryRun ? "dry run: \(summary)" : summary.description)
         }
     }
 }

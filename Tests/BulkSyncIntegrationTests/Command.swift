@@ -1,10 +1,21 @@
 import Foundation
 
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+@testable import BulkSync
+
 /// The command `bulk-sync`, run as a process.
 struct Command {
     var status: Int32
     var output: String
     var errors: String
+
+    /// The lines that it printed.
+    var lines: [String] {
+        output.split(separator: "\n").map(String.init)
+    }
 
     /// Where the built command is: next to the tests.
     static var executable: URL {
@@ -17,52 +28,112 @@ struct Command {
     ///
     /// - Parameters:
     ///   - arguments: The arguments.
-    ///   - input: What its standard input holds.
-    ///   - environment: Variables that are set beside those of the tests, or, if nil, not set.
-    ///   - interruptAfter: Waits for this condition, and then sends SIGINT.
+    ///   - input: What its standard input holds; nil if it holds nothing and does not end either.
+    ///   - client: A client in the database to use.
+    ///   - environment: Variables that are set beside those of the tests.
+    ///   - onTerminal: Whether standard error is a terminal.
+    ///   - signal: What to send, once the closure returns true.
+    ///   - condition: Is asked again and again.
     static func run(
         _ arguments: [String],
-        input: String? = nil,
-        environment: [String: String?] = [:],
-        interruptWhen condition: (@Sendable () async throws -> Bool)? = nil
+        input: String? = "",
+        in client: BulkSyncClient? = nil,
+        environment: [String: String] = [:],
+        onTerminal: Bool = false,
+        signal: Int32 = 0,
+        when condition: () async throws -> Bool = { true }
     ) async throws -> Command {
         let process = Process()
         process.executableURL = executable
         process.arguments = arguments
         var variables = ProcessInfo.processInfo.environment
-        for (name, value) in environment {
-            variables[name] = value
-        }
-        process.environment = variables
+        variables["TERM"] = "xterm"
+        variables["PGDATABASE"] = client?.configuration.database
+        process.environment = variables.merging(environment) { $1 }
         let (output, errors, standardInput) = (Pipe(), Pipe(), Pipe())
         process.standardOutput = output
-        process.standardError = errors
         process.standardInput = standardInput
+        let terminal = onTerminal ? try Terminal() : nil
+        process.standardError = terminal?.inner ?? errors
         try process.run()
-        if condition == nil || input != nil {
-            try? standardInput.fileHandleForWriting.write(contentsOf: Data((input ?? "").utf8))
-            try standardInput.fileHandleForWriting.close()
+        try? terminal?.inner.close()
+        async let text = read(output.fileHandleForReading)
+        async let errorText = read(terminal?.outer ?? errors.fileHandleForReading)
+        if let input {
+            await write(input, to: standardInput.fileHandleForWriting)
         }
-        async let outputData = read(output)
-        async let errorData = read(errors)
-        if let condition {
+        if signal != 0 {
             while try await !condition(), process.isRunning {
                 try await Task.sleep(for: .milliseconds(20))
             }
-            process.interrupt()
+            kill(process.processIdentifier, signal)
         }
-        let (text, errorText) = await (outputData, errorData)
+        let texts = await (text, errorText)
         await Task.detached { process.waitUntilExit() }.value
-        return Command(status: process.terminationStatus, output: text, errors: errorText)
+        return Command(status: process.terminationStatus, output: texts.0, errors: texts.1)
     }
 
-    private static func read(_ pipe: Pipe) async -> String {
-        let handle = pipe.fileHandleForReading
-        return await withCheckedContinuation { continuation in
+    private static func read(_ handle: FileHandle) async -> String {
+        await withCheckedContinuation { continuation in
             DispatchQueue.global().async {
-                let data = (try? handle.readToEnd()) ?? Data()
+                // A terminal ends with an error when the other side is closed.
+                var data = Data()
+                while let more = try? handle.read(upToCount: 1 << 16), !more.isEmpty {
+                    data += more
+                }
                 continuation.resume(returning: String(decoding: data, as: UTF8.self))
             }
         }
     }
+
+    /// The command may end before it has read its input.
+    private static func write(_ text: String, to handle: FileHandle) async {
+        Glibc.signal(SIGPIPE, SIG_IGN)
+        await withCheckedContinuation { continuation in
+            DispatchQueue.global().async {
+                try? handle.write(contentsOf: Data(text.utf8))
+                try? handle.close()
+                continuation.resume()
+            }
+        }
+    }
+}
+
+/// Both ends of a terminal that nobody looks at.
+struct Terminal {
+    let outer: FileHandle
+    let inner: FileHandle
+
+    init() throws {
+        let descriptor = posix_openpt(O_RDWR | O_NOCTTY)
+        guard descriptor >= 0, grantpt(descriptor) == 0, unlockpt(descriptor) == 0, let name = ptsname(descriptor),
+            case let other = open(name, O_RDWR | O_NOCTTY), other >= 0
+        else {
+            throw POSIXError(.ENOTTY)
+        }
+        outer = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+        inner = FileHandle(fileDescriptor: other, closeOnDealloc: true)
+    }
+}
+
+/// A file that is gone after the closure.
+func withFile<Result>(
+    _ name: String,
+    _ text: String,
+    _ body: (String) async throws -> Result
+) async throws -> Result {
+    try await withFile(name, Data(text.utf8), body)
+}
+
+func withFile<Result>(
+    _ name: String,
+    _ data: Data,
+    _ body: (String) async throws -> Result
+) async throws -> Result {
+    let directory = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: directory) }
+    let file = directory.appendingPathComponent(name)
+    try data.write(to: file)
+    return try await body(file.path)
 }

@@ -169,11 +169,11 @@ struct FilePlace: Sendable {
     /// What messages call the file.
     var name: String
 
-    /// `line 17 of employees.csv, column "age"`.
+    /// `line 17 of employees.csv, column age`.
     func named(line: Int? = nil, column: String? = nil) -> String {
         var text = line.map { "line \($0) of \(name)" } ?? name
         if let column {
-            text += ", column \"\(column)\""
+            text += ", column \(column)"
         }
         return text
     }

@@ -225,12 +225,14 @@ extension BulkSyncClient {
         if error.row == nil, let context = error.context {
             if let match = context.firstMatch(of: /staged row (\d+)/) {
                 error.row = Int(match.1)
-            } else if let match = context.firstMatch(of: /COPY .*, line (\d+)/) {
+            } else if let match = context.firstMatch(of: /COPY .*?, line (\d+)(?:, column (.+?)(?:: |\n|$))?/) {
                 error.row = Int(match.1)
+                error.column = error.column ?? match.2.map { String($0) }
             }
         }
         if let row = error.row, let place = location(row), !error.message.contains(place) {
-            error.message += " (\(place))"
+            let column = error.column.map { ", column \($0)" } ?? ""
+            error.message += " (\(place)\(column))"
         }
         return error
     }

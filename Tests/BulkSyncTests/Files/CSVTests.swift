@@ -114,18 +114,18 @@ struct CSVTests {
     @Test(
         "is refused by line and column where it is broken",
         arguments: [
-            ("a,b\n1,2\n3\n", "line 3 of test, column \"b\": the row has 1 field instead of 2"),
-            ("a,b,c\n1,2\n", "line 2 of test, column \"c\": the row has 2 fields instead of 3"),
+            ("a,b\n1,2\n3\n", "line 3 of test, column b: the row has 1 field instead of 2"),
+            ("a,b,c\n1,2\n", "line 2 of test, column c: the row has 2 fields instead of 3"),
             ("a,b\n1,2\n3,4,5\n", "line 3 of test: the row has more than 2 fields"),
             ("a,b\n1,\"2\n3\",4\n", "line 3 of test: the row has more than 2 fields"),
-            ("a,b\n1,2\n\"3,4\n5,6\n", "line 3 of test, column \"a\": the quote is not closed at the end of the file"),
-            ("a,b\n1,\"2\"x\n", "line 2 of test, column \"b\": text after the closing quote"),
-            ("a,b\n1,\"2\" \n", "line 2 of test, column \"b\": text after the closing quote"),
-            ("a,b\n1,2\"\n", "line 2 of test, column \"b\": a quote inside a field that is not quoted"),
-            ("a,b\n1, \"2\"\n", "line 2 of test, column \"b\": a quote inside a field that is not quoted"),
-            ("a,b\n1,2\u{0}\n", "line 2 of test, column \"b\": a zero byte"),
-            ("a,b\n\"\n\u{0}\",2\n", "line 3 of test, column \"a\": a zero byte"),
-            ("a,b,a\n", "line 1 of test, column \"a\": two names in the header stand for this column"),
+            ("a,b\n1,2\n\"3,4\n5,6\n", "line 3 of test, column a: the quote is not closed at the end of the file"),
+            ("a,b\n1,\"2\"x\n", "line 2 of test, column b: text after the closing quote"),
+            ("a,b\n1,\"2\" \n", "line 2 of test, column b: text after the closing quote"),
+            ("a,b\n1,2\"\n", "line 2 of test, column b: a quote inside a field that is not quoted"),
+            ("a,b\n1, \"2\"\n", "line 2 of test, column b: a quote inside a field that is not quoted"),
+            ("a,b\n1,2\u{0}\n", "line 2 of test, column b: a zero byte"),
+            ("a,b\n\"\n\u{0}\",2\n", "line 3 of test, column a: a zero byte"),
+            ("a,b,a\n", "line 1 of test, column a: two names in the header stand for this column"),
             ("a,,c\n", "line 1 of test: the name of column 2 is empty"),
             ("a,b,\n", "line 1 of test: the name of column 3 is empty"),
             ("\n1\n", "line 1 of test: the name of column 1 is empty"),
@@ -149,7 +149,7 @@ struct CSVTests {
         for ending in [Array("\n".utf8), [], Array("\"\n".utf8)] {
             let quote = ending.count == 2 ? Array("\"".utf8) : []
             let error = try await failure(file + quote + bytes + ending, .csv())
-            #expect(error.message == "line 3 of test, column \"b\": bytes that are no UTF-8")
+            #expect(error.message == "line 3 of test, column b: bytes that are no UTF-8")
             #expect(error.code == .invalidEncoding)
         }
     }
@@ -169,7 +169,7 @@ struct CSVTests {
         let renamed = try await failure("a,b\n", .csv(), names: ["c": "x"])
         #expect(renamed.message == "line 1 of test: there is no \"x\" in the header")
         let both = try await failure("a,b\n", .csv(), names: ["a": "b"])
-        #expect(both.message == "line 1 of test, column \"a\": two names in the header stand for this column")
+        #expect(both.message == "line 1 of test, column a: two names in the header stand for this column")
         let twice = try await failure("a,b\n", .csv(), columns: ["a", "a"])
         #expect(twice.code == .duplicateColumn)
         let source = try await failure("a,b\n", .csv(), names: ["x": "a", "y": "a"])

@@ -85,7 +85,7 @@ struct JSONTests {
         arguments: [
             ("{\"a\":1}\n{\"a\":1,\"b\":2}", "line 2 of test: the key \"b\" is not in the first object"),
             ("{\"a\":1}\n{\"a\":1,\"a\":2}", "line 2 of test: the key \"a\" comes twice"),
-            ("{\"a\":1,\"a\":2}", "line 1 of test, column \"a\": two keys stand for this column"),
+            ("{\"a\":1,\"a\":2}", "line 1 of test, column a: two keys stand for this column"),
             ("{}", "line 1 of test: the first object has no keys"),
             ("{\"a\":1}\n{\"a\":", "line 2 of test: the file ends in the middle of an object"),
             ("{\"a\":1}\n{\"a\":12", "line 2 of test: the file ends in the middle of an object"),
@@ -114,10 +114,10 @@ struct JSONTests {
             ("{\"a\":\"x\ty\"}", "line 1 of test: a string holds a control character"),
             ("{\"a\":\"\\x\"}", "line 1 of test: a backslash in a string is followed by no known letter"),
             ("{\"a\":\"\\u12g4\"}", "line 1 of test: \\u is not followed by four hexadecimal digits"),
-            ("{\"a\":\"\\u0000\"}", "line 1 of test, column \"a\": \\u0000, which the server's text cannot hold"),
-            ("{\"a\":\"\\ud83d\"}", "line 1 of test, column \"a\": half of a surrogate pair"),
-            ("{\"a\":\"\\ude00x\"}", "line 1 of test, column \"a\": half of a surrogate pair"),
-            ("{\"a\":\"\\ud83d\\u0041\"}", "line 1 of test, column \"a\": half of a surrogate pair"),
+            ("{\"a\":\"\\u0000\"}", "line 1 of test, column a: \\u0000, which the server's text cannot hold"),
+            ("{\"a\":\"\\ud83d\"}", "line 1 of test, column a: half of a surrogate pair"),
+            ("{\"a\":\"\\ude00x\"}", "line 1 of test, column a: half of a surrogate pair"),
+            ("{\"a\":\"\\ud83d\\u0041\"}", "line 1 of test, column a: half of a surrogate pair"),
         ]
     )
     func broken(file: String, message: String) async throws {

@@ -48,18 +48,18 @@ struct TSVTests {
         arguments: [
             (
                 "a\tb\nC:\\Users\t1\n",
-                "line 2 of test, column \"a\": a backslash that is no escape of COPY's text format"
+                "line 2 of test, column a: a backslash that is no escape of COPY's text format"
             ),
-            ("a\tb\n1\tx\\N\n", "line 2 of test, column \"b\": a backslash that is no escape of COPY's text format"),
-            ("a\tb\n\\Nx\t1\n", "line 2 of test, column \"a\": a backslash that is no escape of COPY's text format"),
-            ("a\tb\n1\t2\\", "line 2 of test, column \"b\": a backslash that is no escape of COPY's text format"),
-            ("a\tb\n1\t2\\\n", "line 2 of test, column \"b\": a backslash that is no escape of COPY's text format"),
-            ("a\tb\n1\t\\xg\n", "line 2 of test, column \"b\": a backslash that is no escape of COPY's text format"),
-            ("a\tb\n1\t\\.\n", "line 2 of test, column \"b\": a backslash that is no escape of COPY's text format"),
+            ("a\tb\n1\tx\\N\n", "line 2 of test, column b: a backslash that is no escape of COPY's text format"),
+            ("a\tb\n\\Nx\t1\n", "line 2 of test, column a: a backslash that is no escape of COPY's text format"),
+            ("a\tb\n1\t2\\", "line 2 of test, column b: a backslash that is no escape of COPY's text format"),
+            ("a\tb\n1\t2\\\n", "line 2 of test, column b: a backslash that is no escape of COPY's text format"),
+            ("a\tb\n1\t\\xg\n", "line 2 of test, column b: a backslash that is no escape of COPY's text format"),
+            ("a\tb\n1\t\\.\n", "line 2 of test, column b: a backslash that is no escape of COPY's text format"),
             ("a\tb\n\\.\n1\t2\n", "line 3 of test: more lines after the end of the data, which is the line \"\\.\""),
-            ("a\tb\n1\n", "line 2 of test, column \"b\": the row has 1 field instead of 2"),
+            ("a\tb\n1\n", "line 2 of test, column b: the row has 1 field instead of 2"),
             ("a\tb\n1\t2\t3\n", "line 2 of test: the row has more than 2 fields"),
-            ("a\tb\n1\t2\u{0}\n", "line 2 of test, column \"b\": a zero byte"),
+            ("a\tb\n1\t2\u{0}\n", "line 2 of test, column b: a zero byte"),
             ("", "test: the file is empty, without even a header"),
         ]
     )
