@@ -41,16 +41,17 @@ extension BulkSyncClient: SyncOperations {
     }
 }
 
-/// The right to use a connection, as the tasks below the one that has it see it.
+/// The right to use a client or a transaction, as the tasks below the one that has it see it.
 final class ConnectionLease: Sendable {
     @TaskLocal static var current: ConnectionLease?
 
-    private let client: ObjectIdentifier
+    private let owner: ObjectIdentifier
     private let outer: ConnectionLease?
     private let isActive = Mutex(true)
 
-    init(_ client: BulkSyncClient) {
-        self.client = ObjectIdentifier(client)
+    /// - Parameter owner: What can do one thing at a time: a client or a transaction.
+    init(_ owner: AnyObject) {
+        self.owner = ObjectIdentifier(owner)
         outer = Self.current
     }
 
@@ -59,15 +60,16 @@ final class ConnectionLease: Sendable {
     }
 
     /// Refuses what would wait for itself: an operation on a client from within one of that client's own.
-    static func check(_ client: BulkSyncClient) throws(BulkSyncError) {
+    static func check(_ owner: AnyObject) throws(BulkSyncError) {
         var lease = current
         while let held = lease {
-            if held.client == ObjectIdentifier(client), held.isActive.withLock({ $0 }) {
+            if held.owner == ObjectIdentifier(owner), held.isActive.withLock({ $0 }) {
                 var error = BulkSyncError(
                     code: .misuse,
-                    message: "the client is in the middle of an operation or a transaction of this very task"
+                    message: "the connection is in the middle of an operation or a transaction of this very task"
                 )
-                error.hint = "Inside of withTransaction, call the transaction and not the client."
+                error.hint =
+                    "Inside of withTransaction, call the transaction and not the client; where rows are produced or taken, call neither."
                 throw error
             }
             lease = held.outer

@@ -43,22 +43,31 @@ public final class Transaction: SyncOperations {
 
     /// Runs an operation in a savepoint.
     func perform<Result>(_ body: () async throws -> Result) async throws -> Result {
+        try ConnectionLease.check(self)
         try await turnstile.enter()
-        defer { turnstile.leave() }
+        let lease = ConnectionLease(self)
+        defer {
+            lease.end()
+            turnstile.leave()
+        }
         if hasEnded.withLock({ $0 }) {
             throw BulkSyncError(code: .misuse, message: "the transaction has ended")
         }
-        return try await client.interruptible {
-            _ = try await client.execute("SAVEPOINT bulk_sync_operation")
-            do {
-                let result = try await body()
-                if Task.isCancelled { throw BulkSyncError.cancelled }
-                _ = try await client.execute("RELEASE SAVEPOINT bulk_sync_operation")
-                return result
-            } catch {
-                await client.rollBackToSavepoint("bulk_sync_operation")
-                throw client.logged(error)
-            }
+        return try await ConnectionLease.$current.withValue(lease) {
+            try await client.interruptible { try await inSavepoint(body) }
+        }
+    }
+
+    private func inSavepoint<Result>(_ body: () async throws -> Result) async throws -> Result {
+        _ = try await client.execute("SAVEPOINT bulk_sync_operation")
+        do {
+            let result = try await body()
+            if Task.isCancelled { throw BulkSyncError.cancelled }
+            _ = try await client.execute("RELEASE SAVEPOINT bulk_sync_operation")
+            return result
+        } catch {
+            await client.rollBackToSavepoint("bulk_sync_operation")
+            throw client.logged(error)
         }
     }
 

@@ -5,7 +5,33 @@ import Foundation
 ///
 /// The keys stay as they are.
 enum NestedJSON {
-    static let encoder: JSONEncoder = {
+    static let encoder = makeEncoder()
+
+    /// An encoder for an array of keys: bytes as the server writes them, and columns for properties.
+    static func keyEncoder(_ keyStrategy: KeyStrategy) -> JSONEncoder {
+        let encoder = makeEncoder()
+        encoder.dataEncodingStrategy = .custom { data, encoder in
+            var container = encoder.singleValueContainer()
+            try container.encode(RowWriter.text(data))
+        }
+        if keyStrategy != .propertyNames {
+            encoder.keyEncodingStrategy = .custom { path in
+                guard let key = path.last else { preconditionFailure("a key has a path") }
+                // The first step is the index in the array.
+                return path.count == 2 ? Name(stringValue: keyStrategy.column(for: key.stringValue)) : key
+            }
+        }
+        return encoder
+    }
+
+    private struct Name: CodingKey {
+        var stringValue: String
+        var intValue: Int? { nil }
+        init(stringValue: String) { self.stringValue = stringValue }
+        init?(intValue: Int) { nil }
+    }
+
+    private static func makeEncoder() -> JSONEncoder {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.withoutEscapingSlashes]
         encoder.dateEncodingStrategy = .custom { date, encoder in
@@ -24,5 +50,5 @@ enum NestedJSON {
             positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN"
         )
         return encoder
-    }()
+    }
 }
