@@ -86,7 +86,9 @@ final class ChangePrinter: Sendable {
             sign = "~"
             let before = Dictionary(old.map { ($0.name, $0.value) }) { first, _ in first }
             let changed = change.changedColumns.map { Set(jsonStrings($0)) } ?? []
-            details = new.filter { changed.contains($0.name) }.map { "\($0.name): \(before[$0.name] ?? "?") → \($0.value)" }
+            details = new.filter { changed.contains($0.name) }.map {
+                "\($0.name): \(before[$0.name] ?? "?") → \($0.value)"
+            }
         default:
             sign = "="
         }

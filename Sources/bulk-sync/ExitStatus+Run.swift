@@ -21,7 +21,9 @@ func withExitStatus(_ body: @escaping @Sendable () async throws -> Void) async t
     }
 }
 
-/// Turns SIGINT and SIGTERM into a call. The second one ends the process at once.
+/// Turns SIGINT and SIGTERM into a call.
+///
+/// The second one ends the process at once.
 private final class Interruption: Sendable {
     private let received = Mutex<ExitStatus?>(nil)
     // Touched when the work begins and when it ends, by the one task that waits for it.

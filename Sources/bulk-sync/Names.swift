@@ -1,6 +1,8 @@
 import ArgumentParser
 
-/// Names of columns, separated by commas: `name,phone`. A name that holds a comma is quoted: `"a,b"`.
+/// Names of columns, separated by commas: `name,phone`.
+///
+/// A name that holds a comma is quoted: `"a,b"`.
 struct Names: ExpressibleByArgument {
     var names: [String]
 

@@ -21,7 +21,8 @@ struct FileOptions: ParsableArguments {
     @Argument(help: "The file, or - for standard input.", completion: .file())
     var file: String
 
-    @Option(help: "How the file is written; by default as its name ends (.csv .tsv .jsonl .ndjson .json .bin); of -, csv.")
+    @Option(
+        help: "How the file is written; by default as its name ends (.csv .tsv .jsonl .ndjson .json .bin); of -, csv.")
     var format: Format?
 
     @Option(help: "What separates the fields of a CSV file: one character, or 'tab'. (default: ,)")
@@ -130,7 +131,9 @@ struct TableOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The table, as one types it in SQL: employee, hr.employee.", valueName: "table"))
     var into: String
 
-    @Option(help: ArgumentHelp("The columns by which rows are matched. (default: the primary key)", valueName: "column,..."))
+    @Option(
+        help: ArgumentHelp("The columns by which rows are matched. (default: the primary key)", valueName: "column,...")
+    )
     var key: [Names] = []
 
     @Option(

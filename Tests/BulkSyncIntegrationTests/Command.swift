@@ -1,9 +1,5 @@
 import Foundation
 
-#if canImport(Glibc)
-    import Glibc
-#endif
-
 @testable import BulkSync
 
 /// The command `bulk-sync`, run as a process.
@@ -34,6 +30,8 @@ struct Command {
     ///   - onTerminal: Whether standard error is a terminal.
     ///   - signal: What to send, once the closure returns true.
     ///   - condition: Is asked again and again.
+    /// - Returns: What it printed, and its exit status.
+    /// - Throws: What the closure throws, or the reason why the command cannot be run.
     static func run(
         _ arguments: [String],
         input: String? = "",
@@ -77,18 +75,18 @@ struct Command {
         await withCheckedContinuation { continuation in
             DispatchQueue.global().async {
                 // A terminal ends with an error when the other side is closed.
-                var data = Data()
-                while let more = try? handle.read(upToCount: 1 << 16), !more.isEmpty {
-                    data += more
+                var (bytes, buffer): ([UInt8], [UInt8]) = ([], [UInt8](repeating: 0, count: 1 << 16))
+                while case let count = Foundation.read(handle.fileDescriptor, &buffer, buffer.count), count > 0 {
+                    bytes += buffer.prefix(count)
                 }
-                continuation.resume(returning: String(decoding: data, as: UTF8.self))
+                continuation.resume(returning: String(decoding: bytes, as: UTF8.self))
             }
         }
     }
 
     /// The command may end before it has read its input.
     private static func write(_ text: String, to handle: FileHandle) async {
-        Glibc.signal(SIGPIPE, SIG_IGN)
+        _ = Foundation.signal(SIGPIPE, SIG_IGN)
         await withCheckedContinuation { continuation in
             DispatchQueue.global().async {
                 try? handle.write(contentsOf: Data(text.utf8))
@@ -105,14 +103,29 @@ struct Terminal {
     let inner: FileHandle
 
     init() throws {
-        let descriptor = posix_openpt(O_RDWR | O_NOCTTY)
-        guard descriptor >= 0, grantpt(descriptor) == 0, unlockpt(descriptor) == 0, let name = ptsname(descriptor),
-            case let other = open(name, O_RDWR | O_NOCTTY), other >= 0
-        else {
-            throw POSIXError(.ENOTTY)
-        }
+        let descriptor = open("/dev/ptmx", O_RDWR | O_NOCTTY)
+        guard descriptor >= 0, let name = Self.unlock(descriptor) else { throw POSIXError(.ENOTTY) }
         outer = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+        let other = open(name, O_RDWR | O_NOCTTY)
+        guard other >= 0 else { throw POSIXError(.ENOTTY) }
         inner = FileHandle(fileDescriptor: other, closeOnDealloc: true)
+    }
+
+    /// What `unlockpt` and `ptsname` do, which Swift does not see on Linux.
+    private static func unlock(_ descriptor: CInt) -> String? {
+        #if os(Linux)
+            var (isLocked, number): (CInt, CInt) = (0, 0)
+            let (setLock, getNumber): (UInt, UInt) = (0x4004_5431, 0x8004_5430)
+            guard ioctl(descriptor, setLock, &isLocked) == 0, ioctl(descriptor, getNumber, &number) == 0 else {
+                return nil
+            }
+            return "/dev/pts/\(number)"
+        #else
+            guard grantpt(descriptor) == 0, unlockpt(descriptor) == 0, let name = ptsname(descriptor) else {
+                return nil
+            }
+            return String(cString: name)
+        #endif
     }
 }
 

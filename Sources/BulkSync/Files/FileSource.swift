@@ -71,7 +71,9 @@ package struct FileSource: CopySource {
         case starved
     }
 
-    /// Does what needs no waiting. Not inlined: with it, `next` is too much for the optimizer of Swift 6.3, which crashes.
+    /// Does what needs no waiting.
+    ///
+    /// Not inlined: with it, `next` is too much for the optimizer of Swift 6.3, which crashes.
     @inline(never)
     private func parse(
         _ parser: any RecordParser,
