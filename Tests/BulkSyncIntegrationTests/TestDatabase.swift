@@ -34,7 +34,7 @@ func withDatabase<Result>(
     _ body: (BulkSyncClient) async throws -> Result
 ) async throws -> Result {
     let name = TestServer.newName()
-    try await BulkSyncClient.withConnection("dbname=postgres") { server in
+    try await BulkSyncClient.withConnection("dbname=postgres") { server async throws in
         _ = try await server.bare("CREATE DATABASE \(name) TEMPLATE template0")
     }
     var configuration = BulkSyncClient.Configuration()
@@ -53,7 +53,7 @@ func withDatabase<Result>(
     } catch {
         outcome = .failure(error)
     }
-    try await BulkSyncClient.withConnection("dbname=postgres") { server in
+    try await BulkSyncClient.withConnection("dbname=postgres") { server async throws in
         _ = try await server.bare("DROP DATABASE \(name) WITH (FORCE)")
     }
     return try outcome.get()

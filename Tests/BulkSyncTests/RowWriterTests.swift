@@ -30,7 +30,8 @@ func field<Value: Codable>(_ value: Value, _ type: UInt32) async throws -> [UInt
     #expect(Array(bytes.prefix(19)) == header)
     #expect(Array(bytes.suffix(2)) == [0xFF, 0xFF])
     #expect(Array(bytes[19..<21]) == [0, 1])
-    let length = Int(bytes[21..<25].reduce(UInt32(0)) { (sum: UInt32, byte: UInt8) -> UInt32 in sum << 8 | UInt32(byte) })
+    let length = Int(
+        bytes[21..<25].reduce(UInt32(0)) { (sum: UInt32, byte: UInt8) -> UInt32 in sum << 8 | UInt32(byte) })
     if length == Int(UInt32.max) { return nil }
     let end = 25 + length
     #expect(bytes.count == end + 2)
@@ -92,7 +93,8 @@ struct BinaryValueTests {
         #expect(try await field(Date.distantFuture, 1114) == [0x7F] + [UInt8](repeating: 0xFF, count: 7))
         #expect(try await field(Date.distantPast, 1082) == [0x80, 0, 0, 0])
         #expect(try await field(PostgresDate(year: 2000, month: 1, day: 3), 1082) == [0, 0, 0, 2])
-        #expect(try await field(PostgresTime(hour: 0, minute: 0, second: 1), 1083) == [0, 0, 0, 0, 0, 0x0F, 0x42, 0x40])
+        #expect(
+            try await field(PostgresTime(hour: 0, minute: 0, second: 1), 1083) == [0, 0, 0, 0, 0, 0x0F, 0x42, 0x40])
         #expect(
             try await field(PostgresInterval(months: 1, days: 2, microseconds: 3), 1186)
                 == [0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 1]
@@ -104,7 +106,8 @@ struct BinaryValueTests {
         arguments: [
             ("0", [0, 0, 0, 0]), ("1", [1, 0, 0, 0, 1]), ("-12345.678", [3, 1, 0x4000, 3, 1, 2345, 6780]),
             ("0.0001", [1, -1, 0, 4, 1]), ("0.00001", [1, -2, 0, 5, 1000]), ("10000", [1, 1, 0, 0, 1]),
-            ("12340000", [1, 1, 0, 0, 1234]), ("99999999999999999999.5", [6, 4, 0, 1, 9999, 9999, 9999, 9999, 9999, 5000]),
+            ("12340000", [1, 1, 0, 0, 1234]),
+            ("99999999999999999999.5", [6, 4, 0, 1, 9999, 9999, 9999, 9999, 9999, 5000]),
         ] as [(String, [Int])]
     )
     func numeric(text: String, expected: [Int]) async throws {
@@ -147,10 +150,16 @@ struct BinaryValueTests {
     func arrays() async throws {
         #expect(
             try await field([1, nil] as [Int?], 1007)
-                == [0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 23, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 4, 0, 0, 0, 1, 0xFF, 0xFF, 0xFF, 0xFF]
+                == [
+                    0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 23, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 4, 0, 0, 0, 1, 0xFF, 0xFF,
+                    0xFF, 0xFF,
+                ]
         )
         #expect(try await field([String](), 1009) == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 25])
-        #expect(try await field([Date(timeIntervalSinceReferenceDate: -31_622_400)], 1185)?.suffix(8) == [0, 0, 0, 0, 0, 0, 0, 0])
+        #expect(
+            try await field([Date(timeIntervalSinceReferenceDate: -31_622_400)], 1185)?.suffix(8) == [
+                0, 0, 0, 0, 0, 0, 0, 0,
+            ])
         #expect(try await field([Decimal(1)], 1231)?.suffix(10) == [0, 1, 0, 0, 0, 0, 0, 0, 0, 1])
     }
 
@@ -161,7 +170,9 @@ struct BinaryValueTests {
         #expect(try await field([1, 2], 3802) == [1] + Array("[1,2]".utf8))
         #expect(try await field("[1]", 3802) == [1] + Array("[1]".utf8))
         #expect(try await field(5, 114) == Array("5".utf8))
-        #expect(try await field(Date(timeIntervalSinceReferenceDate: 0), 114) == Array(#""2001-01-01T00:00:00+00:00""#.utf8))
+        #expect(
+            try await field(Date(timeIntervalSinceReferenceDate: 0), 114) == Array(#""2001-01-01T00:00:00+00:00""#.utf8)
+        )
     }
 
     @Test("is that of a raw value where an enumeration has one")
@@ -290,7 +301,8 @@ struct CodableRowTests {
     @Test(
         "has columns in snake case if that is the strategy",
         arguments: [
-            ("name", "name"), ("phoneNumber", "phone_number"), ("userID", "user_id"), ("myURLProperty", "my_url_property"),
+            ("name", "name"), ("phoneNumber", "phone_number"), ("userID", "user_id"),
+            ("myURLProperty", "my_url_property"),
             ("URL", "url"), ("_private", "_private"), ("already_snake", "already_snake"), ("a1B", "a1_b"),
         ]
     )

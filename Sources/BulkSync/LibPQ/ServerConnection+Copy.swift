@@ -10,6 +10,7 @@ extension ServerConnection {
     /// Sends a COPY command; the server waits for data afterwards.
     func beginCopy(_ sql: String) throws(BulkSyncError) {
         _ = try execute(sql)
+        isCopying = true
     }
 
     /// Sends bytes of the COPY.
@@ -17,7 +18,7 @@ extension ServerConnection {
     /// All that libpq held back is sent before more is added, because its buffer would grow with what it cannot send.
     func putCopy(_ bytes: UnsafeRawBufferPointer) throws(BulkSyncError) {
         let handle = try opened()
-        if isCancelled { throw BulkSyncError.cancelled }
+        try throwIfInterrupted()
         try failIfServerHas(handle)
         guard let base = bytes.bindMemory(to: CChar.self).baseAddress else { return }
         var sent = 0
@@ -45,7 +46,7 @@ extension ServerConnection {
         var descriptor = pollfd(fd: PQsocket(handle), events: Int16(POLLIN), revents: 0)
         guard poll(&descriptor, 1, 0) > 0, descriptor.revents != 0 else { return }
         let before = notices.count
-        guard PQconsumeInput(handle) == 1 else { throw BulkSyncError.connection(of: handle) }
+        guard PQconsumeInput(handle) == 1 else { throw serverFailure(handle) }
         _ = PQisBusy(handle)
         if notices.count == before { throw serverFailure(handle) }
     }
@@ -62,6 +63,7 @@ extension ServerConnection {
 
     /// Tells the server that all is sent, and returns the number of rows it took.
     func endCopy() throws(BulkSyncError) -> Int {
+        isCopying = false
         try putCopyEnd(message: nil, .cancelAtServer)
         var count = 0
         var failure: BulkSyncError?
@@ -69,9 +71,10 @@ extension ServerConnection {
             failure = failure ?? result.error(connection: handle)
             count += result.affectedRows
         }
+        if failure == nil, !isOpen { failure = try BulkSyncError.connection(of: allocated()) }
         finishCancelling()
         if let failure { throw failure }
-        if isCancelled { throw BulkSyncError.cancelled }
+        try throwIfInterrupted()
         return count
     }
 
@@ -79,21 +82,20 @@ extension ServerConnection {
     ///
     /// - Returns: The server's error if it had failed by itself, for another reason than that the client gave up.
     func abortCopy() throws(BulkSyncError) -> BulkSyncError? {
-        guard let handle, PQtransactionStatus(handle) == PQTRANS_ACTIVE || PQstatus(handle) != CONNECTION_OK else {
-            return nil
-        }
+        guard isCopying else { return nil }
+        isCopying = false
         try putCopyEnd(message: Self.ownFailure, .finish)
         var failure: BulkSyncError?
         while let result = try nextResult(.finish) {
-            if result.startsCopy { throw BulkSyncError.connection(of: handle) }
             failure = failure ?? result.error(connection: handle)
         }
+        if failure == nil, !isOpen { failure = try BulkSyncError.connection(of: allocated()) }
         if let failure, failure.code == .cancelled, failure.message.contains(Self.ownFailure) { return nil }
         return failure
     }
 
     private func putCopyEnd(message: String?, _ patience: Patience) throws(BulkSyncError) {
-        let handle = try opened()
+        let handle = try allocated()
         while true {
             switch PQputCopyEnd(handle, message) {
             case 1:
@@ -106,7 +108,8 @@ extension ServerConnection {
             case 0:
                 _ = try wait(for: Int16(POLLOUT), patience)
             default:
-                throw BulkSyncError.connection(of: handle)
+                // The connection is broken, and libpq goes on to what the server said before.
+                return
             }
         }
     }

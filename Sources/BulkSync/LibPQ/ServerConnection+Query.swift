@@ -27,7 +27,7 @@ extension ServerConnection {
     /// Sends a statement.
     func send(_ sql: String, _ parameters: [String?], _ patience: Patience) throws(BulkSyncError) {
         let handle = try opened()
-        if patience != .finish, isCancelled { throw BulkSyncError.cancelled }
+        if patience != .finish { try throwIfInterrupted() }
         let sent =
             if parameters.isEmpty {
                 PQsendQuery(handle, sql)
@@ -55,7 +55,8 @@ extension ServerConnection {
 
     /// Waits for the next result of the statement; nil after the last.
     func nextResult(_ patience: Patience) throws(BulkSyncError) -> QueryResult? {
-        let handle = try opened()
+        // A connection that is broken by now may still hold what the server said before.
+        let handle = try allocated()
         while PQisBusy(handle) == 1 {
             _ = try wait(for: Int16(POLLIN), patience)
             // A connection that breaks gives a result that says so, and perhaps the server's last words before it.
@@ -78,7 +79,7 @@ extension ServerConnection {
         }
         finishCancelling()
         if let failure { throw failure }
-        if patience != .finish, isCancelled { throw BulkSyncError.cancelled }
+        if patience != .finish { try throwIfInterrupted() }
         return rows
     }
 
@@ -105,9 +106,11 @@ extension ServerConnection {
             }
             size += result.appendRows(to: &rows)
         }
-        if isCancelled {
+        do {
+            try throwIfInterrupted()
+        } catch {
             try endStream()
-            throw BulkSyncError.cancelled
+            throw error
         }
         return rows
     }

@@ -23,6 +23,9 @@ final class ServerConnection {
     let notices = NoticeCounter()
     private(set) var handle: OpaquePointer?
 
+    /// Whether the server waits for data of a COPY, as far as this side knows.
+    var isCopying = false
+
     private var handledCancel: UInt64?
     private var graceEnds: ContinuousClock.Instant?
     private var cancelRequest: CancelRequest?
@@ -96,6 +99,14 @@ final class ServerConnection {
         return nil
     }
 
+    /// The connection, open or broken, unless it was closed.
+    func allocated() throws(BulkSyncError) -> OpaquePointer {
+        guard let handle else {
+            throw BulkSyncError(code: .connectionClosed, message: "the connection is closed")
+        }
+        return handle
+    }
+
     /// The open connection, or the error that says that there is none.
     func opened() throws(BulkSyncError) -> OpaquePointer {
         guard let handle, PQstatus(handle) == CONNECTION_OK else {
@@ -131,9 +142,8 @@ final class ServerConnection {
         _ patience: Patience,
         until deadline: ContinuousClock.Instant? = nil
     ) throws(BulkSyncError) -> Bool {
-        guard let handle else {
-            throw BulkSyncError(code: .connectionClosed, message: "the connection is closed")
-        }
+        let handle = try allocated()
+        guard PQsocket(handle) >= 0 else { throw BulkSyncError.connection(of: handle) }
         while true {
             try obeyRequest(patience)
             var wakeAt = deadline
@@ -187,9 +197,9 @@ final class ServerConnection {
         }
     }
 
-    /// Whether the operation that runs is to be cancelled.
-    var isCancelled: Bool {
-        interrupt.request != nil
+    /// Throws if the operation that runs is to be cancelled, or the connection to be closed.
+    func throwIfInterrupted() throws(BulkSyncError) {
+        if interrupt.request != nil { try obeyRequest(.abandon) }
     }
 
     /// A request that arrives before the statement does has no effect, so it is repeated until there is an answer.
