@@ -10,8 +10,8 @@ struct FileSyncTests {
         let setup = """
             CREATE TYPE mood AS ENUM ('sad', 'happy');
             CREATE TABLE t (
-                id bigint PRIMARY KEY, n numeric, j jsonb, k json, tags text[], nums int[], docs jsonb[], m mood, d date, b bytea,
-                flag bool, note text);
+                id bigint PRIMARY KEY, n numeric, j jsonb, k json, tags text[], nums int[], docs jsonb[], m mood, d date,
+                b bytea, flag bool, note text);
             """
         try await withDatabase(setup: setup) { client in
             let file = #"""
@@ -34,7 +34,8 @@ struct FileSyncTests {
                     """
                 ) == [
                     [
-                        "9007199254740993", "1.10", "\"text\"", "{\"b\": 1,\"a\":[1.0]}", #"{"a,b","\"q\"",NULL,"NULL","\\"}"#,
+                        "9007199254740993", "1.10", "\"text\"", "{\"b\": 1,\"a\":[1.0]}",
+                        #"{"a,b","\"q\"",NULL,"NULL","\\"}"#,
                         "{{1,2},{3,4}}", "}", "\"s\"", "happy", "2026-01-31", "ff00", "t", #"{"a": "\t\n"}"#,
                     ],
                     ["2", nil, nil, nil, "{}", nil, nil, nil, nil, nil, nil, nil, "\\N\\.A"],
@@ -88,7 +89,8 @@ struct FileSyncTests {
     @Test("throws the error of a stream, and changes nothing")
     func brokenStream() async throws {
         struct Broken: Error {}
-        try await withDatabase(setup: "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)") { (client) async throws in
+        let setup = "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)"
+        try await withDatabase(setup: setup) { (client) async throws in
             let chunks = AsyncThrowingStream<[UInt8], any Error> { continuation in
                 continuation.yield(Array("id\n2\n".utf8))
                 continuation.finish(throwing: Broken())

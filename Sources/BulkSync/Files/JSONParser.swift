@@ -65,28 +65,26 @@ final class JSONParser: RecordParser {
         var scanner = JSONScanner(bytes, atEnd: atEnd, line: currentLine)
         // Nothing is consumed unless the first object is there entirely.
         layout = .unknown
-        do {
+        var header: [String] = []
+        let (start, line): (Int, Int)
+        do throws(JSONFault) {
             guard try goToObject(&scanner) else {
                 if !atEnd { return nil }
                 currentLine = scanner.line
                 return scanner.position
             }
-            let (start, line) = (scanner.position, scanner.line)
-            var header: [String] = []
+            (start, line) = (scanner.position, scanner.line)
             try scanner.object { (key, _) throws(JSONFault) in
                 header.append(try Self.text(key, bytes))
             }
-            setColumns(try selection.columns(ofFirstObject: header, line: line))
-            currentLine = line
-            return start
-        } catch let fault as JSONFault {
-            if case .cutOff = fault { return nil }
-            throw error(fault, line: scanner.line)
-        } catch let error as BulkSyncError {
-            throw error
+        } catch .cutOff {
+            return nil
         } catch {
-            preconditionFailure("the scanner throws no other error")
+            throw self.error(error, line: scanner.line)
         }
+        setColumns(try selection.columns(ofFirstObject: header, line: line))
+        currentLine = line
+        return start
     }
 
     func prepare(columns staged: [StagedColumn]) {
