@@ -38,6 +38,11 @@ let package = Package(
             dependencies: ["BulkSync", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             swiftSettings: settings
         ),
+        .executableTarget(
+            name: "bulk-sync-bench",
+            dependencies: ["BulkSync", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            swiftSettings: settings
+        ),
         .testTarget(name: "BulkSyncTests", dependencies: ["BulkSync"], swiftSettings: settings),
         .testTarget(
             name: "BulkSyncIntegrationTests",
