@@ -8,9 +8,13 @@ struct Method {
     /// The method that its time is held against, if it is not one of those itself.
     var peer: String?
     /// The most that it may take of the peer's time.
-    var limit: Double?
+    var atMost: Double?
+    /// The least that it must take of the peer's time: of a method that we mean to be faster than.
+    var atLeast: Double?
     /// Does it once, from connecting to closing.
-    var run: () async throws -> Void
+    ///
+    /// Returns the seconds, if the method has a clock of its own.
+    var run: () async throws -> Double?
 }
 
 /// What the methods work on.
@@ -23,6 +27,8 @@ struct Workbench {
     var csvFile: String
     /// The command to be measured.
     var command: String
+    /// The Python that has the Django libraries, if they take part.
+    var python: String?
 
     private static let synced = "SELECT * FROM bulk_sync('price', 'price_staged', '{sku}', scope => 'true');"
 
@@ -42,21 +48,25 @@ struct Workbench {
         [
             Method(name: "psql, binary file") {
                 try stagedByPSQL("price_staged from '\(binaryFile)' with (format binary)")
+                return nil
             },
-            Method(name: "library, RowEncodable", peer: "psql, binary file", limit: 1.1) {
+            Method(name: "library, RowEncodable", peer: "psql, binary file", atMost: 1.1) {
                 let client = try await connect()
                 try check(try await client.sync(directRows, into: "price", key: ["sku"], scope: .all))
                 await client.close()
+                return nil
             },
-            Method(name: "library, Codable", peer: "psql, binary file", limit: 1.4) {
+            Method(name: "library, Codable", peer: "psql, binary file", atMost: 1.4) {
                 let client = try await connect()
                 try check(try await client.sync(rows, into: "price", key: ["sku"], scope: .all))
                 await client.close()
+                return nil
             },
             Method(name: "psql, CSV") {
                 try stagedByPSQL("price_staged from '\(csvFile)' with (format csv, header)")
+                return nil
             },
-            Method(name: "bulk-sync, CSV", peer: "psql, CSV", limit: 1.25) {
+            Method(name: "bulk-sync, CSV", peer: "psql, CSV", atMost: 1.25) {
                 _ = try bulk_sync_bench.run(
                     command,
                     [
@@ -64,8 +74,21 @@ struct Workbench {
                         "dbname=\(database)",
                     ]
                 )
+                return nil
             },
-        ]
+        ] + django
+    }
+
+    /// The libraries of Django; objects are made before their clock starts.
+    private var django: [Method] {
+        guard let python else { return [] }
+        return [("django-bulk-sync", 100.0), ("django-bulk-load", 3.0)].map { name, times in
+            Method(name: name, peer: "library, Codable", atLeast: times) {
+                let script = "Tests/bench/django_peers.py"
+                let printed = try bulk_sync_bench.run(python, [script, name, database, "\(rows.count)"])
+                return Double(printed.trimmingCharacters(in: .whitespacesAndNewlines))
+            }
+        }
     }
 
     private func check(_ summary: SyncSummary) throws {
