@@ -44,7 +44,7 @@ VERSION = 15
 SETTINGS =
 
 # PGXS is left out for the targets that install what they need first, and so start without it.
-scripted = help check test demo bench lint format
+scripted = help check test demo bench bench-client lint format
 goals = $(or $(MAKECMDGOALS),all)
 
 ifneq (,$(filter-out $(scripted),$(goals)))
@@ -91,6 +91,7 @@ help:
 	@echo 'make check         the quick loop: all tests of the extension on PostgreSQL 15 (VERSION=, SETTINGS=)'
 	@echo 'make test          everything: PostgreSQL 15, 16 and 18, the Swift client, lint'
 	@echo 'make bench         measure bulk_sync beside the usual ways'
+	@echo 'make bench-client  measure the Swift library and the command beside psql'
 	@echo 'make lint          check the style of all sources'
 	@echo 'make format        format the Swift sources'
 
@@ -105,6 +106,9 @@ demo:
 
 bench:
 	@$(source)/Tests/bench/run
+
+bench-client:
+	@$(source)/Tests/bench/client
 
 lint:
 	@$(source)/Tests/support/lint.sh

@@ -66,10 +66,73 @@ extension BulkSyncError.Code {
     /// `23505`: a row breaks a unique constraint of the target.
     public static let uniqueViolation: Self = "23505"
 
+    /// `23503`: a row refers to a row that does not exist, or is referred to.
+    public static let foreignKeyViolation: Self = "23503"
+
+    /// `23502`: a row holds NULL in a column that does not allow it.
+    public static let notNullViolation: Self = "23502"
+
+    /// `23514`: a row breaks a check constraint.
+    public static let checkViolation: Self = "23514"
+
+    /// `42P01`: a table does not exist.
+    public static let undefinedTable: Self = "42P01"
+
     /// Whether the same transaction may succeed if it is run again from its beginning.
     public var isRetryable: Bool {
         self == .serializationFailure || self == .deadlockDetected
     }
+}
+
+/// Errors of the connection.
+extension BulkSyncError.Code {
+    /// `08001`: no connection could be made.
+    public static let unableToConnect: Self = "08001"
+
+    /// `08003`: the connection is closed.
+    public static let connectionClosed: Self = "08003"
+
+    /// `08006`: the connection was lost.
+    ///
+    /// What was not committed is rolled back.
+    public static let connectionFailure: Self = "08006"
+
+    /// `08007`: the connection was lost while a transaction was being committed: whether it was is unknown.
+    ///
+    /// A sync may be run again.
+    public static let outcomeUnknown: Self = "08007"
+
+    /// `28P01`: the password is missing or wrong.
+    public static let invalidPassword: Self = "28P01"
+
+    /// `57P01`: an administrator ended the session, or shut the server down.
+    public static let adminShutdown: Self = "57P01"
+
+    /// Whether the connection is gone: it was never made, is closed, was lost, or was ended by the server.
+    public var isConnectionLoss: Bool {
+        rawValue.hasPrefix("08") || ["57P01", "57P02", "57P03", "57P05", "25P03", "25P04"].contains(rawValue)
+    }
+}
+
+/// Conditions that only the client knows. PostgreSQL has no class `BS`.
+extension BulkSyncError.Code {
+    /// `BS001`: the extension is not installed in the database.
+    public static let extensionMissing: Self = "BS001"
+
+    /// `BS002`: the extension in the database is older than this library needs.
+    public static let extensionOutdated: Self = "BS002"
+
+    /// `BS003`: a row cannot be written; the error names the row and the column.
+    public static let encoding: Self = "BS003"
+
+    /// `BS004`: a row of the database does not fit the Swift type it is to be read as.
+    public static let decoding: Self = "BS004"
+
+    /// `BS005`: the columns asked for are not unique in the table.
+    public static let notUnique: Self = "BS005"
+
+    /// `BS006`: a transaction was used after its end, or a client inside its own transaction.
+    public static let misuse: Self = "BS006"
 }
 
 extension BulkSyncError.Code: ExpressibleByStringLiteral {

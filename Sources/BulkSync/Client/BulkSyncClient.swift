@@ -1,0 +1,278 @@
+public import Logging
+
+import Foundation
+import Synchronization
+
+/// A connection to PostgreSQL that makes tables match rows.
+///
+/// ```swift
+/// let client = try await BulkSyncClient.connect("postgresql:///hr")
+/// let summary = try await client.sync(employees, into: "employee", key: ["name"], scope: .values(["company_id": 501]))
+/// print(summary)  // 3 inserted, 12 updated, 1 deleted, 984 unchanged
+/// await client.close()
+/// ```
+///
+/// A client is one connection and does one thing at a time: operations that are started at the same time follow each other
+/// in the order in which they came. Each is one transaction; ``withTransaction(isolation:readOnly:retrying:_:)`` makes one
+/// of several.
+///
+/// libpq waits for the server on a thread that belongs to the client alone. When the task of an operation is cancelled, the
+/// statement is cancelled at the server, and the operation throws the code ``BulkSyncError/Code/cancelled``. The client can
+/// be used again afterwards, unless the server did not answer within
+/// ``Configuration/cancellationGracePeriod``: then it is closed.
+public actor BulkSyncClient {
+    private nonisolated let executor = ConnectionExecutor()
+    /// Reaches the connection while its thread waits.
+    nonisolated let interrupt: Interrupt
+    nonisolated let turnstile = Turnstile()
+    nonisolated let configuration: Configuration
+    /// Where the extension is, once it was found.
+    nonisolated let installation = Mutex<ExtensionInstallation?>(nil)
+    private let server: ServerConnection
+
+    /// The thread of the connection.
+    public nonisolated var unownedExecutor: UnownedSerialExecutor {
+        executor.asUnownedSerialExecutor()
+    }
+
+    private init(configuration: Configuration) throws(BulkSyncError) {
+        self.configuration = configuration
+        interrupt = try Interrupt()
+        server = ServerConnection(interrupt: interrupt, gracePeriod: configuration.cancellationGracePeriod)
+    }
+
+    nonisolated var logger: Logger? {
+        configuration.logger
+    }
+}
+
+extension BulkSyncClient {
+    /// Connects to a server.
+    ///
+    /// - Parameters:
+    ///   - connectionString: A connection string of libpq (`host=… dbname=…`) or a URI (`postgresql://user@host/database`).
+    ///     What it does not say is found in the environment (`PGHOST` …), the service file and the password file.
+    ///   - keyStrategy: How the properties of a `Codable` row become names of columns.
+    ///   - logger: Where the client logs what it does, without values of rows.
+    /// - Returns: The client.
+    /// - Throws: ``BulkSyncError`` with the codes ``BulkSyncError/Code/unableToConnect``,
+    ///   ``BulkSyncError/Code/invalidPassword`` or ``BulkSyncError/Code/cancelled``.
+    public static func connect(
+        _ connectionString: String = "",
+        keyStrategy: KeyStrategy = .propertyNames,
+        logger: Logger? = nil
+    ) async throws -> BulkSyncClient {
+        var configuration = Configuration(connectionString)
+        configuration.keyStrategy = keyStrategy
+        configuration.logger = logger
+        return try await connect(configuration)
+    }
+
+    /// Connects to a server.
+    ///
+    /// - Parameter configuration: How to connect.
+    /// - Returns: The client.
+    /// - Throws: ``BulkSyncError`` with the codes ``BulkSyncError/Code/unableToConnect``,
+    ///   ``BulkSyncError/Code/invalidPassword`` or ``BulkSyncError/Code/cancelled``.
+    public static func connect(_ configuration: Configuration) async throws -> BulkSyncClient {
+        let named = ProcessInfo.processInfo.environment["PGAPPNAME"] != nil
+        let parameters = try configuration.libpqParameters(environmentHasName: named)
+        let client = try BulkSyncClient(configuration: configuration)
+        configuration.logger?.debug("connecting", metadata: ["to": "\(configuration)"])
+        try await client.interruptible { () throws(BulkSyncError) in
+            try await client.open(parameters)
+        }
+        return client
+    }
+
+    /// Connects, calls a closure with the client, and closes the connection, whatever the closure did.
+    ///
+    /// ```swift
+    /// let summary = try await BulkSyncClient.withConnection("postgresql:///hr") { client in
+    ///     try await client.sync(employees, into: "employee", scope: .all)
+    /// }
+    /// ```
+    ///
+    /// - Parameters:
+    ///   - connectionString: A connection string of libpq, or a URI.
+    ///   - body: What to do with the client.
+    /// - Returns: What the closure returns.
+    /// - Throws: What the closure throws, or ``BulkSyncError`` if there is no connection.
+    public static func withConnection<Result>(
+        _ connectionString: String = "",
+        _ body: (BulkSyncClient) async throws -> Result
+    ) async throws -> Result {
+        try await withConnection(Configuration(connectionString), body)
+    }
+
+    /// Connects, calls a closure with the client, and closes the connection, whatever the closure did.
+    ///
+    /// - Parameters:
+    ///   - configuration: How to connect.
+    ///   - body: What to do with the client.
+    /// - Returns: What the closure returns.
+    /// - Throws: What the closure throws, or ``BulkSyncError`` if there is no connection.
+    public static func withConnection<Result>(
+        _ configuration: Configuration,
+        _ body: (BulkSyncClient) async throws -> Result
+    ) async throws -> Result {
+        let client = try await connect(configuration)
+        do {
+            let result = try await body(client)
+            await client.close()
+            return result
+        } catch {
+            await client.close()
+            throw error
+        }
+    }
+
+    /// Closes the connection.
+    ///
+    /// An operation that is under way, or waits for its turn, fails with the code
+    /// ``BulkSyncError/Code/connectionClosed``, and the server rolls it back. To close twice does no harm; a client that is
+    /// released without being closed closes its connection, too.
+    public nonisolated func close() async {
+        interrupt.close()
+        await closeConnection()
+    }
+
+    private func closeConnection() {
+        server.close()
+    }
+
+    /// Whether the connection is open as far as the client knows.
+    public var isOpen: Bool {
+        server.isOpen
+    }
+}
+
+/// What the operations are made of. Each call runs on the thread of the connection, and may wait there.
+extension BulkSyncClient {
+    private func open(_ parameters: [(keyword: String, value: String)]) throws(BulkSyncError) {
+        try server.open(parameters)
+    }
+
+    /// Runs a statement, or several without parameters, and returns all rows as text.
+    func execute(_ sql: String, _ parameters: [String?] = []) throws(BulkSyncError) -> [ResultRow] {
+        try server.execute(sql, parameters)
+    }
+
+    /// Runs a statement that cancelling the task does not cancel, but whose answer is awaited for the grace period only.
+    func finish(_ sql: String) throws(BulkSyncError) {
+        _ = try server.execute(sql, [], .finish)
+    }
+
+    /// Commits.
+    ///
+    /// A connection that is lost here leaves it open whether the transaction took place.
+    func commit() throws(BulkSyncError) {
+        // COMMIT of a transaction that an error has broken would roll back and report success.
+        if server.hasFailed {
+            throw BulkSyncError(code: "25P02", message: "the transaction was aborted by an error before its end")
+        }
+        do {
+            _ = try server.execute("COMMIT", [], .finish)
+        } catch {
+            guard error.code.isConnectionLoss || !server.isOpen else { throw error }
+            var unknown = BulkSyncError(
+                code: .outcomeUnknown,
+                message: "the connection was lost during COMMIT: whether the transaction took place is unknown"
+            )
+            unknown.underlying = error
+            throw unknown
+        }
+    }
+
+    /// Rolls back whatever is open.
+    ///
+    /// A connection that cannot even do that is closed.
+    func rollBack() {
+        guard server.isOpen else { return }
+        do {
+            try server.endStream()
+            _ = try server.abortCopy()
+            _ = try server.execute("ROLLBACK", [], .finish)
+            if server.isInTransaction { server.close() }
+        } catch {
+            server.close()
+        }
+    }
+
+    /// Undoes what an operation did since its savepoint.
+    ///
+    /// A connection that cannot even do that is closed.
+    func rollBackToSavepoint(_ name: String) {
+        guard server.isOpen else { return }
+        do {
+            try server.endStream()
+            _ = try server.abortCopy()
+            _ = try server.execute("ROLLBACK TO SAVEPOINT \(name); RELEASE SAVEPOINT \(name)", [], .finish)
+        } catch {
+            // The savepoint itself may have failed in a transaction that was broken before; then all of it is rolled back.
+            if !server.isInTransaction { server.close() }
+        }
+    }
+
+    func beginCopy(_ sql: String) throws(BulkSyncError) {
+        try server.beginCopy(sql)
+    }
+
+    func sendCopy(_ bytes: LentBytes) throws(BulkSyncError) {
+        try server.putCopy(bytes.bytes)
+    }
+
+    func endCopy() throws(BulkSyncError) -> Int {
+        try server.endCopy()
+    }
+
+    /// Gives up a COPY, and returns the error of the server if it had failed by itself.
+    func abortCopy() throws(BulkSyncError) -> BulkSyncError? {
+        try server.abortCopy()
+    }
+
+    func beginStream(_ sql: String, _ parameters: [String?]) throws(BulkSyncError) {
+        try server.beginStream(sql, parameters)
+    }
+
+    func nextRows(limit: Int) throws(BulkSyncError) -> [ResultRow] {
+        try server.nextRows(limit: limit)
+    }
+
+    func endStream() throws(BulkSyncError) {
+        try server.endStream()
+    }
+}
+
+extension SyncOperations {
+    /// Runs a statement and returns its rows as text: for what the command and the tests ask the server beside the operations.
+    package func query(_ sql: String, _ parameters: [String?] = []) async throws -> [[String?]] {
+        try await syncContext.perform { try await syncContext.client.execute(sql, parameters) }
+    }
+}
+
+extension BulkSyncClient {
+    /// Runs a part of an operation so that cancelling the task reaches the connection.
+    nonisolated func interruptible<Result, Failure: Error>(
+        _ body: () async throws(Failure) -> Result
+    ) async throws(Failure) -> Result {
+        let operation = interrupt.begin()
+        defer { interrupt.end(operation) }
+        let interrupt = self.interrupt
+        let outcome: Swift.Result<Result, Failure> = await withTaskCancellationHandler {
+            do throws(Failure) {
+                return .success(try await body())
+            } catch {
+                return .failure(error)
+            }
+        } onCancel: {
+            interrupt.cancel(operation)
+        }
+        return try outcome.get()
+    }
+}
+
+/// Bytes that their owner lends to the thread of the connection, and leaves alone until it has them back.
+struct LentBytes: @unchecked Sendable {
+    let bytes: UnsafeRawBufferPointer
+}

@@ -1,0 +1,146 @@
+import Logging
+import Synchronization
+
+/// A transaction of a client, as the closure of ``BulkSyncClient/withTransaction(isolation:readOnly:retrying:_:)`` gets it.
+///
+/// Each operation runs in a savepoint: one that fails leaves the transaction as it was before, and the closure may catch
+/// the error and go on. An error that leaves the closure rolls everything back.
+///
+/// A transaction ends with its closure. Operations on it afterwards throw the code ``BulkSyncError/Code/misuse``.
+public final class Transaction: SyncOperations {
+    /// What a transaction sees of others that run at the same time.
+    public enum Isolation: String, Hashable, Sendable, CaseIterable {
+        /// Each statement sees what was committed before it began.
+        case readCommitted = "READ COMMITTED"
+        /// All statements see what was committed before the first one. A sync fails with
+        /// ``BulkSyncError/Code/serializationFailure`` rather than work on an old picture.
+        case repeatableRead = "REPEATABLE READ"
+        /// As if the transactions had run one after another.
+        case serializable = "SERIALIZABLE"
+    }
+
+    private let client: BulkSyncClient
+    private let turnstile = Turnstile()
+    private let hasEnded = Mutex(false)
+
+    init(_ client: BulkSyncClient) {
+        self.client = client
+    }
+
+    /// This transaction.
+    public nonisolated var syncContext: SyncContext {
+        SyncContext(client: client, transaction: self)
+    }
+
+    /// Runs SQL in the transaction: `SET LOCAL lock_timeout = '5s'`, for instance.
+    ///
+    /// - Parameter sql: One or more commands without parameters. Never put values into it. What they return is dropped.
+    ///   Commands that end the transaction are no business of this call.
+    /// - Throws: ``BulkSyncError`` as the server reports it.
+    public func execute(_ sql: String) async throws {
+        try await perform { _ = try await client.execute(sql) }
+    }
+
+    /// Runs an operation in a savepoint.
+    func perform<Result>(_ body: () async throws -> Result) async throws -> Result {
+        try ConnectionLease.check(self)
+        try await turnstile.enter()
+        let lease = ConnectionLease(self)
+        defer {
+            lease.end()
+            turnstile.leave()
+        }
+        if hasEnded.withLock({ $0 }) {
+            throw BulkSyncError(code: .misuse, message: "the transaction has ended")
+        }
+        return try await ConnectionLease.$current.withValue(lease) {
+            try await client.interruptible { try await inSavepoint(body) }
+        }
+    }
+
+    private func inSavepoint<Result>(_ body: () async throws -> Result) async throws -> Result {
+        _ = try await client.execute("SAVEPOINT bulk_sync_operation")
+        do {
+            let result = try await body()
+            if Task.isCancelled { throw BulkSyncError.cancelled }
+            _ = try await client.execute("RELEASE SAVEPOINT bulk_sync_operation")
+            return result
+        } catch {
+            await client.rollBackToSavepoint("bulk_sync_operation")
+            throw client.logged(error)
+        }
+    }
+
+    /// Waits for what still runs, and lets nothing more begin.
+    func end() async {
+        hasEnded.withLock { $0 = true }
+        // In a task of its own, which the cancellation of this one does not reach. Who comes later finds that it has ended.
+        await Task {
+            if (try? await turnstile.enter()) != nil { turnstile.leave() }
+        }.value
+    }
+}
+
+extension BulkSyncClient {
+    /// Runs several operations as one transaction.
+    ///
+    /// It is committed when the closure returns, and rolled back when it throws.
+    ///
+    /// ```swift
+    /// try await client.withTransaction { transaction in
+    ///     try await transaction.sync(companies, into: "company", scope: .all)
+    ///     try await transaction.sync(employees, into: "employee", scope: .all)
+    /// }
+    /// ```
+    ///
+    /// - Parameters:
+    ///   - isolation: The isolation level; nil is the server's default.
+    ///   - readOnly: Whether the transaction may only read. Rows cannot be staged then, so that only `inBulk` works.
+    ///   - retrying: How many times the closure is run again, from the beginning and in a new transaction, when it fails with
+    ///     an error that is ``BulkSyncError/isRetryable``. It must be able to produce its rows again.
+    ///   - body: What to do. It calls the transaction that it is given, not the client.
+    /// - Returns: What the closure returns.
+    /// - Throws: What the closure throws; ``BulkSyncError`` if the commit fails, as with a deferred constraint. The code
+    ///   ``BulkSyncError/Code/outcomeUnknown`` says that the connection was lost during the commit.
+    public nonisolated func withTransaction<Result>(
+        isolation: Transaction.Isolation? = nil,
+        readOnly: Bool = false,
+        retrying: Int = 0,
+        _ body: (Transaction) async throws -> Result
+    ) async throws -> Result {
+        var begin = "BEGIN"
+        if let isolation { begin += " ISOLATION LEVEL \(isolation.rawValue)" }
+        begin += readOnly ? " READ ONLY" : " READ WRITE"
+        return try await withLease {
+            var attempt = 0
+            while true {
+                do {
+                    return try await once(begin: begin, body)
+                } catch let error as BulkSyncError where error.isRetryable && attempt < retrying && !Task.isCancelled {
+                    attempt += 1
+                    logger?.info("running the transaction again", metadata: ["code": "\(error.code)"])
+                    // Two that got into each other's way should not meet again at once.
+                    try await Task.sleep(for: .milliseconds(Int.random(in: 1...(10 << min(attempt, 6)))))
+                }
+            }
+        }
+    }
+
+    private nonisolated func once<Result>(
+        begin: String,
+        _ body: (Transaction) async throws -> Result
+    ) async throws -> Result {
+        let transaction = Transaction(self)
+        do {
+            try await interruptible { () throws(BulkSyncError) in try await self.begin(begin) }
+            let result = try await body(transaction)
+            await transaction.end()
+            try await interruptible { () throws(BulkSyncError) in try await self.commitUnlessCancelled() }
+            return result
+        } catch {
+            await transaction.end()
+            await interruptible { await self.rollBack() }
+            throw logged(error)
+        }
+    }
+}

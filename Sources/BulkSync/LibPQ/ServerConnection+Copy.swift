@@ -1,0 +1,116 @@
+// COPY from the program to the server: sending without blocking, with an eye on what the server says meanwhile.
+
+import CLibPQ
+import Foundation
+
+extension ServerConnection {
+    /// Marks the failure that the server reports when the program itself gave up the COPY.
+    private static let ownFailure = "given up by the client"
+
+    /// Sends a COPY command; the server waits for data afterwards.
+    func beginCopy(_ sql: String) throws(BulkSyncError) {
+        _ = try execute(sql)
+        isCopying = true
+    }
+
+    /// Sends bytes of the COPY.
+    ///
+    /// All that libpq held back is sent before more is added, because its buffer would grow with what it cannot send.
+    func putCopy(_ bytes: UnsafeRawBufferPointer) throws(BulkSyncError) {
+        let handle = try opened()
+        try throwIfInterrupted()
+        try failIfServerHas(handle)
+        guard let base = bytes.bindMemory(to: CChar.self).baseAddress else { return }
+        var sent = 0
+        while sent < bytes.count {
+            let length = min(bytes.count - sent, 256 * 1024)
+            guard PQputCopyData(handle, base + sent, Int32(length)) == 1 else {
+                throw BulkSyncError.connection(of: handle)
+            }
+            sent += length
+            while true {
+                let left = PQflush(handle)
+                if left == 0 { break }
+                guard left == 1 else { throw serverFailure(handle) }
+                _ = try wait(for: Int16(POLLIN | POLLOUT), .abandon)
+                try failIfServerHas(handle)
+            }
+        }
+    }
+
+    /// Throws the server's error if it has given up the COPY.
+    ///
+    /// libpq does not tell: it keeps an error message in its buffer until the COPY is ended. But the server sends nothing
+    /// else during a COPY than notices, which libpq does hand out, so that anything else that arrives is the error.
+    private func failIfServerHas(_ handle: OpaquePointer) throws(BulkSyncError) {
+        var descriptor = pollfd(fd: PQsocket(handle), events: Int16(POLLIN), revents: 0)
+        guard poll(&descriptor, 1, 0) > 0, descriptor.revents != 0 else { return }
+        let before = notices.count
+        guard PQconsumeInput(handle) == 1 else { throw serverFailure(handle) }
+        _ = PQisBusy(handle)
+        if notices.count == before { throw serverFailure(handle) }
+    }
+
+    /// Ends the COPY and returns the server's error.
+    private func serverFailure(_ handle: OpaquePointer) -> BulkSyncError {
+        do {
+            return try abortCopy()
+                ?? BulkSyncError(code: "08P01", message: "the server sent a message that does not belong to a COPY")
+        } catch {
+            return error
+        }
+    }
+
+    /// Tells the server that all is sent, and returns the number of rows it took.
+    func endCopy() throws(BulkSyncError) -> Int {
+        isCopying = false
+        try putCopyEnd(message: nil, .cancelAtServer)
+        var count = 0
+        var failure: BulkSyncError?
+        while let result = try nextResult(.cancelAtServer) {
+            failure = failure ?? result.error(connection: handle)
+            count += result.affectedRows
+        }
+        if failure == nil, !isOpen { failure = try BulkSyncError.connection(of: allocated()) }
+        finishCancelling()
+        if let failure { throw failure }
+        try throwIfInterrupted()
+        return count
+    }
+
+    /// Gives up the COPY.
+    ///
+    /// - Returns: The server's error if it had failed by itself, for another reason than that the client gave up.
+    func abortCopy() throws(BulkSyncError) -> BulkSyncError? {
+        guard isCopying else { return nil }
+        isCopying = false
+        try putCopyEnd(message: Self.ownFailure, .finish)
+        var failure: BulkSyncError?
+        while let result = try nextResult(.finish) {
+            failure = failure ?? result.error(connection: handle)
+        }
+        if failure == nil, !isOpen { failure = try BulkSyncError.connection(of: allocated()) }
+        if let failure, failure.code == .cancelled, failure.message.contains(Self.ownFailure) { return nil }
+        return failure
+    }
+
+    private func putCopyEnd(message: String?, _ patience: Patience) throws(BulkSyncError) {
+        let handle = try allocated()
+        while true {
+            switch PQputCopyEnd(handle, message) {
+            case 1:
+                // What the server said before it broke the connection is still to be read.
+                while PQflush(handle) == 1 {
+                    _ = try wait(for: Int16(POLLIN | POLLOUT), patience)
+                    guard PQconsumeInput(handle) == 1 else { return }
+                }
+                return
+            case 0:
+                _ = try wait(for: Int16(POLLOUT), patience)
+            default:
+                // The connection is broken, and libpq goes on to what the server said before.
+                return
+            }
+        }
+    }
+}

@@ -1,0 +1,147 @@
+import Foundation
+import Synchronization
+import Testing
+
+@testable import BulkSync
+
+@Suite("A transaction", .needsServer)
+struct TransactionTests {
+    struct Company: Codable, Sendable { var id: Int }
+    struct Worker: Codable, Sendable { var id: Int, company: Int }
+    struct Stop: Error {}
+
+    static let tables = """
+        CREATE TABLE company (id int PRIMARY KEY);
+        CREATE TABLE worker (id int PRIMARY KEY, company int REFERENCES company)
+        """
+
+    @Test("makes several syncs one change, parents first")
+    func several() async throws {
+        try await withDatabase(setup: Self.tables) { client async throws in
+            let counts = try await client.withTransaction { transaction in
+                let first = try await transaction.sync([Company(id: 1)], into: "company", scope: .all)
+                let second = try await transaction.sync([Worker(id: 1, company: 1)], into: "worker", scope: .all)
+                // The same table a second time, in the same transaction.
+                let third = try await transaction.sync([Worker(id: 2, company: 1)], into: "worker", scope: .all)
+                return [first, second, third].map(\.inserted)
+            }
+            #expect(counts == [1, 1, 1])
+            #expect(try await client.lines("SELECT * FROM worker") == ["2,1"])
+        }
+    }
+
+    @Test("is rolled back when the closure throws")
+    func rollback() async throws {
+        try await withDatabase(setup: Self.tables) { client async throws in
+            await #expect(throws: Stop.self) {
+                try await client.withTransaction { transaction in
+                    try await transaction.sync([Company(id: 1)], into: "company", scope: .all)
+                    throw Stop()
+                }
+            }
+            #expect(try await client.lines("SELECT * FROM company") == [])
+        }
+    }
+
+    @Test("goes on after an operation that failed, as if that had not been called")
+    func savepoint() async throws {
+        try await withDatabase(setup: Self.tables) { client async throws in
+            try await client.withTransaction { transaction in
+                try await transaction.sync([Company(id: 1)], into: "company", scope: .all)
+                let empty = try await failure { try await transaction.sync([Company](), into: "company", scope: .all) }
+                #expect(empty.code == .emptyFeed)
+                let broken = try await failure { try await transaction.execute("SELEC") }
+                #expect(broken.code == "42601")
+                try await transaction.sync([Worker(id: 1, company: 1)], into: "worker", scope: .all)
+            }
+            #expect(try await client.lines("SELECT * FROM worker") == ["1,1"])
+        }
+    }
+
+    @Test("fails with its commit when a deferred constraint does")
+    func deferred() async throws {
+        let setup =
+            Self.tables + "; ALTER TABLE worker ALTER CONSTRAINT worker_company_fkey DEFERRABLE INITIALLY DEFERRED"
+        try await withDatabase(setup: setup) { client async throws in
+            let error = try await failure {
+                try await client.withTransaction { transaction in
+                    try await transaction.sync([Worker(id: 1, company: 7)], into: "worker", scope: .all)
+                }
+            }
+            #expect(error.code == .foreignKeyViolation)
+            #expect(try await client.lines("SELECT * FROM worker") == [])
+        }
+    }
+
+    @Test("is run again when another one got into its way")
+    func retrying() async throws {
+        try await withDatabase(setup: Self.tables + "; INSERT INTO company VALUES (1)") { client async throws in
+            let other = try await client.another()
+            let attempts = Mutex(0)
+            let summary = try await client.withTransaction(isolation: .repeatableRead, retrying: 2) { transaction in
+                _ = try await transaction.inBulk([1], from: "company", as: Company.self)
+                if attempts.withLock({
+                    $0 += 1; return $0
+                }) == 1 {
+                    _ = try await other.query("INSERT INTO company VALUES (2)")
+                }
+                return try await transaction.sync([Company(id: 3)], into: "company", scope: .all)
+            }
+            #expect(attempts.withLock { $0 } == 2)
+            #expect(summary == SyncSummary(staged: 1, inserted: 1, deleted: 2))
+            await other.close()
+        }
+    }
+
+    @Test("has the isolation level and the access mode that it is given")
+    func modes() async throws {
+        try await withDatabase(setup: Self.tables) { client async throws in
+            let settings = try await client.withTransaction(isolation: .serializable, readOnly: true) { transaction in
+                return try await transaction.query(
+                    "SELECT current_setting('transaction_isolation'), current_setting('transaction_read_only')")
+            }
+            #expect(settings == [["serializable", "on"]])
+            let error = try await failure {
+                try await client.withTransaction(readOnly: true) { transaction in
+                    try await transaction.sync([Company(id: 1)], into: "company", scope: .all)
+                }
+            }
+            #expect(error.code == .readOnly)
+        }
+    }
+
+    @Test("is of no use after its end, nor is the client inside of it")
+    func misuse() async throws {
+        try await withDatabase(setup: Self.tables) { client async throws in
+            let kept = try await client.withTransaction { transaction in
+                let error = try await failure { try await client.sync([Company(id: 1)], into: "company", scope: .all) }
+                #expect(error.code == .misuse)
+                return transaction
+            }
+            let error = try await failure { try await kept.sync([Company(id: 1)], into: "company", scope: .all) }
+            #expect(error.code == .misuse)
+            let nested = try await failure {
+                try await client.sync(columns: ["id"], into: "company", scope: .all) { rows in
+                    try await client.sync([Company(id: 1)], into: "company", scope: .all)
+                }
+            }
+            #expect(nested.code == .misuse)
+            #expect(try await client.sync([Company(id: 1)], into: "company", scope: .all).inserted == 1)
+        }
+    }
+
+    @Test("runs its own operations one after the other, even if they are started at once")
+    func concurrent() async throws {
+        try await withDatabase(setup: Self.tables) { client async throws in
+            try await client.withTransaction { transaction in
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for id in 1...8 {
+                        group.addTask { try await transaction.insert([Company(id: id)], into: "company") }
+                    }
+                    try await group.waitForAll()
+                }
+            }
+            #expect(try await client.lines("SELECT count(*) FROM company") == ["8"])
+        }
+    }
+}
