@@ -43,6 +43,12 @@ let package = Package(
             dependencies: ["BulkSync", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             swiftSettings: settings
         ),
+        .executableTarget(
+            name: "bulk-sync-demo",
+            dependencies: ["BulkSync"],
+            path: "Tests/demo/client",
+            swiftSettings: settings
+        ),
         .testTarget(name: "BulkSyncTests", dependencies: ["BulkSync"], swiftSettings: settings),
         .testTarget(
             name: "BulkSyncIntegrationTests",
