@@ -13,7 +13,9 @@ extension ServerConnection {
         isCopying = true
     }
 
-    /// The number of bytes sent at a time. With the five of the message's header they are one write of libpq.
+    /// The number of bytes sent at a time.
+    ///
+    /// With the five of the message's header they are one write of libpq.
     private static let pieceSize = 16 * 1024 - 5
 
     /// Sends bytes of the COPY.
