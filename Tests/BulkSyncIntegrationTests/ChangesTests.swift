@@ -5,14 +5,6 @@ import Testing
 
 @Suite("Changes", .needsServer)
 struct ChangesTests {
-    /// What the table holds beside the employee.
-    struct Stored: Codable, Hashable, Sendable {
-        var company_id: Int
-        var name: String
-        var phone: String?
-        var age: Int?
-    }
-
     @Test("are told by compare, which writes nothing")
     func compare() async throws {
         try await withDatabase(setup: employeeTable) { client async throws in
@@ -97,7 +89,7 @@ struct ChangesTests {
         let setup = "CREATE TABLE t (id int PRIMARY KEY)"
         try await withDatabase(setup: setup) { client async throws in
             await #expect(throws: Stop.self) {
-                try await client.syncReturning(
+                try await client.syncReturningEach(
                     Rows((1...20_000).lazy.map { ["id": $0] }),
                     into: "t",
                     scope: .all,
@@ -107,7 +99,7 @@ struct ChangesTests {
             #expect(try await client.lines("SELECT count(*) FROM t") == ["0"])
             var count = 0
             let error = try await failure {
-                try await client.compare(
+                try await client.compareEach(
                     Rows((1...20_000).lazy.map { ["id": $0] }),
                     with: "t",
                     scope: .all,

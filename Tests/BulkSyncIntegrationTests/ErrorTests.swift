@@ -192,14 +192,16 @@ struct ProducerTests {
         try await withDatabase(setup: "CREATE TABLE t (day date PRIMARY KEY)") { client async throws in
             let error = try await failure {
                 try await client.sync(columns: ["day"], into: "t", scope: .all) { rows in
-                    // Behind the broken row there are enough to have it sent, and too few to notice before the end.
-                    for row in 0..<7000 { try await rows.append { try $0.append(row == 10 ? "broken" : "2026-11-21") } }
+                    // Eleven bytes a row: the broken one is the last that is sent at once, and nothing is sent afterwards.
+                    for row in 0..<6000 {
+                        try await rows.append { try $0.append(row == 5957 ? "2026-99-99" : "2026-11-21") }
+                    }
                     try await Task.sleep(for: .milliseconds(200))
                     throw ProducerFailure()
                 }
             }
-            #expect(error.code == "22007")
-            #expect(error.row == 11)
+            #expect(error.code == "22008")
+            #expect(error.row == 5958)
             #expect(error.underlying is ProducerFailure)
             #expect(try await client.lines("SELECT count(*) FROM t") == ["0"])
         }

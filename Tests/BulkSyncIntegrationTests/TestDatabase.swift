@@ -26,6 +26,34 @@ extension Trait where Self == ConditionTrait {
     static var needsServer: Self { .enabled(if: TestServer.isAvailable, TestServer.reason) }
 }
 
+/// Lets a few tests through at a time: each has several connections, and a server has a hundred.
+actor Gate {
+    static let databases = Gate(6)
+
+    private var free: Int
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+
+    init(_ count: Int) {
+        free = count
+    }
+
+    func enter() async {
+        if free > 0 {
+            free -= 1
+        } else {
+            await withCheckedContinuation { waiting.append($0) }
+        }
+    }
+
+    func leave() {
+        if waiting.isEmpty {
+            free += 1
+        } else {
+            waiting.removeFirst().resume()
+        }
+    }
+}
+
 /// A database of its own for one test, and a client in it.
 func withDatabase<Result>(
     extension hasExtension: Bool = true,
@@ -33,6 +61,8 @@ func withDatabase<Result>(
     setup: String = "",
     _ body: (BulkSyncClient) async throws -> Result
 ) async throws -> Result {
+    await Gate.databases.enter()
+    defer { Task { await Gate.databases.leave() } }
     let name = TestServer.newName()
     try await BulkSyncClient.withConnection("dbname=postgres") { server async throws in
         _ = try await server.bare("CREATE DATABASE \(name) TEMPLATE template0")
@@ -66,8 +96,8 @@ extension BulkSyncClient {
     }
 
     /// Runs a statement outside of a transaction.
-    func bare(_ sql: String) throws -> [[String?]] {
-        try execute(sql)
+    func bare(_ sql: String) async throws -> [[String?]] {
+        try await execute(sql)
     }
 
     /// The rows of a query, each as its values joined by commas.

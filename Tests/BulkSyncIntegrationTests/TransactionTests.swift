@@ -145,3 +145,66 @@ struct TransactionTests {
         }
     }
 }
+
+@Suite("What the caller gives to an operation", .needsServer)
+struct IsolationTests {
+    /// A value that only the main actor may touch.
+    @MainActor
+    final class Counter {
+        var count = 0
+
+        func next() -> Int {
+            MainActor.assertIsolated()
+            count += 1
+            return count
+        }
+    }
+
+    struct Row: Codable, RowEncodable, Sendable {
+        var id: Int
+        static let columns = ["id"]
+        func encode(to row: inout RowWriter) throws { try row.append(id) }
+    }
+
+    @Test("runs where the caller is: sequences, writers, changes, transactions")
+    @MainActor
+    func mainActor() async throws {
+        try await withDatabase(setup: "CREATE TABLE t (id int PRIMARY KEY)") { client async throws in
+            MainActor.assertIsolated()
+            let counter = Counter()
+            let many = 20_000
+            try await client.sync((0..<many).lazy.map { _ in Row(id: counter.next()) }, into: "t", scope: .all)
+            try await client.sync(columns: ["id"], into: "t", scope: .all) { rows in
+                for _ in 0..<many { try await rows.append(Row(id: counter.next())) }
+            }
+            try await client.withTransaction { transaction in
+                MainActor.assertIsolated()
+                let rows = Rows((0..<many).lazy.map { _ in Row(id: counter.next()) })
+                try await transaction.compareEach(rows, with: "t", scope: .all, as: Row.self) { _ in
+                    _ = counter.next()
+                }
+            }
+            #expect(counter.count == 5 * many, "the second compare starts where the sync ended: all differ")
+        }
+    }
+
+    actor Owner {
+        var sent = 0
+
+        func next() -> Int {
+            sent += 1
+            return sent
+        }
+
+        func run(_ client: BulkSyncClient) async throws -> SyncSummary {
+            try await client.sync((0..<1000).lazy.map { _ in ["id": self.next()] }, into: "t", scope: .all)
+        }
+    }
+
+    @Test("runs on the caller's actor")
+    func actors() async throws {
+        try await withDatabase(setup: "CREATE TABLE t (id int PRIMARY KEY)") { client async throws in
+            #expect(try await Owner().run(client).inserted == 1000)
+        }
+    }
+}

@@ -2,7 +2,7 @@
 # Which Debian packages are needed, and are they here? Sourced by lib.sh.
 
 # util-linux has setpriv, binutils (in build-essential) has nm.
-PACKAGES=(build-essential git libcurl4 libpq-dev pkg-config postgresql-15 postgresql-client-15 postgresql-server-dev-15
+PACKAGES=(build-essential git libcurl4 libpq-dev openssl pkg-config postgresql-15 postgresql-client-15 postgresql-server-dev-15
     python3 python3-pip shellcheck util-linux)
 
 package_is_installed() {

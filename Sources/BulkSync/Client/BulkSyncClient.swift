@@ -79,9 +79,7 @@ extension BulkSyncClient {
         let parameters = try configuration.libpqParameters(environmentHasName: named)
         let client = try BulkSyncClient(configuration: configuration)
         configuration.logger?.debug("connecting", metadata: ["to": "\(configuration)"])
-        try await client.interruptible { () throws(BulkSyncError) in
-            try await client.open(parameters)
-        }
+        try await client.open(parameters)
         return client
     }
 
@@ -147,32 +145,50 @@ extension BulkSyncClient {
     }
 }
 
-/// What the operations are made of. Each call runs on the thread of the connection, and may wait there.
+/// What the operations are made of.
+///
+/// Each call runs on the thread of the connection, and may wait there. While it does, cancelling the task reaches the
+/// connection. Nothing of the caller's runs inside of such a call: rows are produced and taken where the caller is.
 extension BulkSyncClient {
-    private func open(_ parameters: [(keyword: String, value: String)]) throws(BulkSyncError) {
-        try server.open(parameters)
+    /// Runs a call of libpq so that cancelling the task reaches it.
+    private func interruptibly<Result>(
+        _ body: (ServerConnection) throws(BulkSyncError) -> Result
+    ) async throws(BulkSyncError) -> Result {
+        let operation = interrupt.begin()
+        defer { interrupt.end(operation) }
+        let outcome: Swift.Result<Result, BulkSyncError> = await withTaskCancellationHandler {
+            do throws(BulkSyncError) {
+                // It is by naming self that this closure runs on the thread of the connection.
+                self.assertIsolated()
+                return .success(try body(self.server))
+            } catch {
+                return .failure(error)
+            }
+        } onCancel: {
+            interrupt.cancel(operation)
+        }
+        return try outcome.get()
+    }
+
+    private func open(_ parameters: [(keyword: String, value: String)]) async throws(BulkSyncError) {
+        try await interruptibly { server throws(BulkSyncError) in try server.open(parameters) }
     }
 
     /// Runs a statement, or several without parameters, and returns all rows as text.
-    func execute(_ sql: String, _ parameters: [String?] = []) throws(BulkSyncError) -> [ResultRow] {
-        try server.execute(sql, parameters)
-    }
-
-    /// Runs a statement that cancelling the task does not cancel, but whose answer is awaited for the grace period only.
-    func finish(_ sql: String) throws(BulkSyncError) {
-        _ = try server.execute(sql, [], .finish)
+    func execute(_ sql: String, _ parameters: [String?] = []) async throws(BulkSyncError) -> [ResultRow] {
+        try await interruptibly { server throws(BulkSyncError) in try server.execute(sql, parameters) }
     }
 
     /// Commits.
     ///
     /// A connection that is lost here leaves it open whether the transaction took place.
-    func commit() throws(BulkSyncError) {
+    func commit() async throws(BulkSyncError) {
         // COMMIT of a transaction that an error has broken would roll back and report success.
         if server.hasFailed {
             throw BulkSyncError(code: "25P02", message: "the transaction was aborted by an error before its end")
         }
         do {
-            _ = try server.execute("COMMIT", [], .finish)
+            try await interruptibly { server throws(BulkSyncError) in _ = try server.execute("COMMIT", [], .finish) }
         } catch {
             guard error.code.isConnectionLoss || !server.isOpen else { throw error }
             var unknown = BulkSyncError(
@@ -187,12 +203,14 @@ extension BulkSyncClient {
     /// Rolls back whatever is open.
     ///
     /// A connection that cannot even do that is closed.
-    func rollBack() {
+    func rollBack() async {
         guard server.isOpen else { return }
         do {
-            try server.endStream()
-            _ = try server.abortCopy()
-            _ = try server.execute("ROLLBACK", [], .finish)
+            try await interruptibly { server throws(BulkSyncError) in
+                try server.endStream()
+                _ = try server.abortCopy()
+                _ = try server.execute("ROLLBACK", [], .finish)
+            }
             if server.isInTransaction { server.close() }
         } catch {
             server.close()
@@ -200,47 +218,47 @@ extension BulkSyncClient {
     }
 
     /// Undoes what an operation did since its savepoint.
-    ///
-    /// A connection that cannot even do that is closed.
-    func rollBackToSavepoint(_ name: String) {
+    func rollBackToSavepoint(_ name: String) async {
         guard server.isOpen else { return }
         do {
-            try server.endStream()
-            _ = try server.abortCopy()
-            _ = try server.execute("ROLLBACK TO SAVEPOINT \(name); RELEASE SAVEPOINT \(name)", [], .finish)
+            try await interruptibly { server throws(BulkSyncError) in
+                try server.endStream()
+                _ = try server.abortCopy()
+                _ = try server.execute("ROLLBACK TO SAVEPOINT \(name); RELEASE SAVEPOINT \(name)", [], .finish)
+            }
         } catch {
             // The savepoint itself may have failed in a transaction that was broken before; then all of it is rolled back.
             if !server.isInTransaction { server.close() }
         }
     }
 
-    func beginCopy(_ sql: String) throws(BulkSyncError) {
-        try server.beginCopy(sql)
+    func beginCopy(_ sql: String) async throws(BulkSyncError) {
+        try await interruptibly { server throws(BulkSyncError) in try server.beginCopy(sql) }
     }
 
-    func sendCopy(_ bytes: LentBytes) throws(BulkSyncError) {
-        try server.putCopy(bytes.bytes)
+    func sendCopy(_ bytes: LentBytes) async throws(BulkSyncError) {
+        try await interruptibly { server throws(BulkSyncError) in try server.putCopy(bytes.bytes) }
     }
 
-    func endCopy() throws(BulkSyncError) -> Int {
-        try server.endCopy()
+    func endCopy() async throws(BulkSyncError) -> Int {
+        try await interruptibly { server throws(BulkSyncError) in try server.endCopy() }
     }
 
     /// Gives up a COPY, and returns the error of the server if it had failed by itself.
-    func abortCopy() throws(BulkSyncError) -> BulkSyncError? {
-        try server.abortCopy()
+    func abortCopy() async throws(BulkSyncError) -> BulkSyncError? {
+        try await interruptibly { server throws(BulkSyncError) in try server.abortCopy() }
     }
 
-    func beginStream(_ sql: String, _ parameters: [String?]) throws(BulkSyncError) {
-        try server.beginStream(sql, parameters)
+    func beginStream(_ sql: String, _ parameters: [String?]) async throws(BulkSyncError) {
+        try await interruptibly { server throws(BulkSyncError) in try server.beginStream(sql, parameters) }
     }
 
-    func nextRows(limit: Int) throws(BulkSyncError) -> [ResultRow] {
-        try server.nextRows(limit: limit)
+    func nextRows(limit: Int) async throws(BulkSyncError) -> [ResultRow] {
+        try await interruptibly { server throws(BulkSyncError) in try server.nextRows(limit: limit) }
     }
 
-    func endStream() throws(BulkSyncError) {
-        try server.endStream()
+    func endStream() async throws(BulkSyncError) {
+        try await interruptibly { server throws(BulkSyncError) in try server.endStream() }
     }
 }
 
@@ -248,27 +266,6 @@ extension SyncOperations {
     /// Runs a statement and returns its rows as text: for what the command and the tests ask the server beside the operations.
     package func query(_ sql: String, _ parameters: [String?] = []) async throws -> [[String?]] {
         try await syncContext.perform { try await syncContext.client.execute(sql, parameters) }
-    }
-}
-
-extension BulkSyncClient {
-    /// Runs a part of an operation so that cancelling the task reaches the connection.
-    nonisolated func interruptible<Result, Failure: Error>(
-        _ body: () async throws(Failure) -> Result
-    ) async throws(Failure) -> Result {
-        let operation = interrupt.begin()
-        defer { interrupt.end(operation) }
-        let interrupt = self.interrupt
-        let outcome: Swift.Result<Result, Failure> = await withTaskCancellationHandler {
-            do throws(Failure) {
-                return .success(try await body())
-            } catch {
-                return .failure(error)
-            }
-        } onCancel: {
-            interrupt.cancel(operation)
-        }
-        return try outcome.get()
     }
 }
 

@@ -1,5 +1,4 @@
 import Logging
-import Synchronization
 
 /// What syncs rows: a ``BulkSyncClient``, where each operation is one transaction, or a ``Transaction``, where the
 /// operations run in the transaction of the caller.
@@ -41,77 +40,27 @@ extension BulkSyncClient: SyncOperations {
     }
 }
 
-/// The right to use a client or a transaction, as the tasks below the one that has it see it.
-final class ConnectionLease: Sendable {
-    @TaskLocal static var current: ConnectionLease?
-
-    private let owner: ObjectIdentifier
-    private let outer: ConnectionLease?
-    private let isActive = Mutex(true)
-
-    /// - Parameter owner: What can do one thing at a time: a client or a transaction.
-    init(_ owner: AnyObject) {
-        self.owner = ObjectIdentifier(owner)
-        outer = Self.current
-    }
-
-    func end() {
-        isActive.withLock { $0 = false }
-    }
-
-    /// Refuses what would wait for itself: an operation on a client from within one of that client's own.
-    static func check(_ owner: AnyObject) throws(BulkSyncError) {
-        var lease = current
-        while let held = lease {
-            if held.owner == ObjectIdentifier(owner), held.isActive.withLock({ $0 }) {
-                var error = BulkSyncError(
-                    code: .misuse,
-                    message: "the connection is in the middle of an operation or a transaction of this very task"
-                )
-                error.hint =
-                    "Inside of withTransaction, call the transaction and not the client; where rows are produced or taken, call neither."
-                throw error
-            }
-            lease = held.outer
-        }
-    }
-}
-
 extension BulkSyncClient {
     /// Settings on which the text of values depends, for one transaction: nothing is left behind in a pooled session.
     private static let settings = """
         SET LOCAL intervalstyle = 'iso_8601'; SET LOCAL bytea_output = 'hex'; SET LOCAL extra_float_digits = 1
         """
 
-    /// Waits for its turn, and then has the connection for itself.
-    nonisolated func withLease<Result>(_ body: () async throws -> Result) async throws -> Result {
-        try ConnectionLease.check(self)
-        try await turnstile.enter()
-        let lease = ConnectionLease(self)
-        defer {
-            lease.end()
-            turnstile.leave()
-        }
-        return try await ConnectionLease.$current.withValue(lease, operation: body)
-    }
-
-    /// Runs one operation as a transaction.
+    /// Waits for its turn, and then runs one operation as a transaction.
     nonisolated func inTransaction<Result>(
         begin: String,
         _ body: () async throws -> Result
     ) async throws -> Result {
-        try await withLease {
-            try await interruptible {
-                do {
-                    try await self.begin(begin)
-                    let result = try await body()
-                    try await self.commitUnlessCancelled()
-                    return result
-                } catch {
-                    await self.rollBack()
-                    throw self.logged(error)
-                }
-            }
+        try await turnstile.enter()
+        defer { turnstile.leave() }
+        do {
+            try await self.begin(begin)
+            let result = try await body()
+            try await commitUnlessCancelled()
+            return result
+        } catch {
+            await rollBack()
+            throw logged(error)
         }
     }
 

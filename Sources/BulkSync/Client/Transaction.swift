@@ -43,22 +43,11 @@ public final class Transaction: SyncOperations {
 
     /// Runs an operation in a savepoint.
     func perform<Result>(_ body: () async throws -> Result) async throws -> Result {
-        try ConnectionLease.check(self)
         try await turnstile.enter()
-        let lease = ConnectionLease(self)
-        defer {
-            lease.end()
-            turnstile.leave()
-        }
+        defer { turnstile.leave() }
         if hasEnded.withLock({ $0 }) {
             throw BulkSyncError(code: .misuse, message: "the transaction has ended")
         }
-        return try await ConnectionLease.$current.withValue(lease) {
-            try await client.interruptible { try await inSavepoint(body) }
-        }
-    }
-
-    private func inSavepoint<Result>(_ body: () async throws -> Result) async throws -> Result {
         _ = try await client.execute("SAVEPOINT bulk_sync_operation")
         do {
             let result = try await body()
@@ -75,7 +64,7 @@ public final class Transaction: SyncOperations {
     func end() async {
         hasEnded.withLock { $0 = true }
         // In a task of its own, which the cancellation of this one does not reach. Who comes later finds that it has ended.
-        await Task {
+        await Task { [turnstile] in
             if (try? await turnstile.enter()) != nil { turnstile.leave() }
         }.value
     }
@@ -111,17 +100,18 @@ extension BulkSyncClient {
         var begin = "BEGIN"
         if let isolation { begin += " ISOLATION LEVEL \(isolation.rawValue)" }
         begin += readOnly ? " READ ONLY" : " READ WRITE"
-        return try await withLease {
-            var attempt = 0
-            while true {
-                do {
-                    return try await once(begin: begin, body)
-                } catch let error as BulkSyncError where error.isRetryable && attempt < retrying && !Task.isCancelled {
-                    attempt += 1
-                    logger?.info("running the transaction again", metadata: ["code": "\(error.code)"])
-                    // Two that got into each other's way should not meet again at once.
-                    try await Task.sleep(for: .milliseconds(Int.random(in: 1...(10 << min(attempt, 6)))))
-                }
+        try await turnstile.enter()
+        defer { turnstile.leave() }
+        var attempt = 0
+        while true {
+            do {
+                return try await once(begin: begin, body)
+            } catch let error as BulkSyncError {
+                guard error.isRetryable, attempt < retrying, !Task.isCancelled else { throw error }
+                attempt += 1
+                logger?.info("running the transaction again", metadata: ["code": "\(error.code)"])
+                // Two that got into each other's way should not meet again at once.
+                try await Task.sleep(for: .milliseconds(Int.random(in: 1...(10 << min(attempt, 6)))))
             }
         }
     }
@@ -132,14 +122,14 @@ extension BulkSyncClient {
     ) async throws -> Result {
         let transaction = Transaction(self)
         do {
-            try await interruptible { () throws(BulkSyncError) in try await self.begin(begin) }
+            try await self.begin(begin)
             let result = try await body(transaction)
             await transaction.end()
-            try await interruptible { () throws(BulkSyncError) in try await self.commitUnlessCancelled() }
+            try await commitUnlessCancelled()
             return result
         } catch {
             await transaction.end()
-            await interruptible { await self.rollBack() }
+            await rollBack()
             throw logged(error)
         }
     }

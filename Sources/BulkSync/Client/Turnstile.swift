@@ -7,7 +7,8 @@ import Synchronization
 /// An actor alone does not do this: it is free for the next caller whenever an operation waits for its rows.
 final class Turnstile: Sendable {
     private struct State: Sendable {
-        var isTaken = false
+        /// The task that went through and has not left.
+        var holder: TaskIdentity?
         var waiting: [Waiter] = []
     }
 
@@ -20,6 +21,7 @@ final class Turnstile: Sendable {
         }
 
         let phase = Mutex(Phase.new)
+        let task = TaskIdentity.current
 
         /// Wakes the waiter unless it was woken before; tells whether this call did it.
         func wake(entering: Bool) -> Bool {
@@ -44,9 +46,19 @@ final class Turnstile: Sendable {
 
     /// Waits for its turn.
     ///
-    /// - Throws: ``BulkSyncError`` with the code ``BulkSyncError/Code/cancelled`` if the task is cancelled before.
+    /// - Throws: ``BulkSyncError`` with the code ``BulkSyncError/Code/cancelled`` if the task is cancelled before, and
+    ///   ``BulkSyncError/Code/misuse`` if it would wait for itself.
     func enter() async throws(BulkSyncError) {
         let waiter = Waiter()
+        if state.withLock({ $0.holder == waiter.task }) {
+            var error = BulkSyncError(
+                code: .misuse,
+                message: "the connection is in the middle of an operation or a transaction of this very task"
+            )
+            error.hint =
+                "Inside of withTransaction, call the transaction and not the client; where rows are produced or taken, call neither."
+            throw error
+        }
         let entered = await withTaskCancellationHandler {
             await withCheckedContinuation { (continuation: CheckedContinuation<Bool, Never>) in
                 queue(waiter, continuation)
@@ -61,8 +73,8 @@ final class Turnstile: Sendable {
         let immediately: Bool? = state.withLock { state in
             waiter.phase.withLock { phase in
                 if case .cancelled = phase { return false }
-                if !state.isTaken {
-                    state.isTaken = true
+                if state.holder == nil {
+                    state.holder = waiter.task
                     phase = .done
                     return true
                 }
@@ -78,9 +90,21 @@ final class Turnstile: Sendable {
     func leave() {
         state.withLock { state in
             while !state.waiting.isEmpty {
-                if state.waiting.removeFirst().wake(entering: true) { return }
+                let next = state.waiting.removeFirst()
+                state.holder = next.task
+                if next.wake(entering: true) { return }
             }
-            state.isTaken = false
+            state.holder = nil
         }
+    }
+}
+
+/// Tells tasks apart while they run.
+struct TaskIdentity: Hashable, Sendable {
+    private let hash: Int
+
+    /// The task that asks.
+    static var current: TaskIdentity {
+        TaskIdentity(hash: withUnsafeCurrentTask { $0?.hashValue ?? 0 })
     }
 }

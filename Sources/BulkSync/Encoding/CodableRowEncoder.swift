@@ -4,8 +4,8 @@
 import Foundation
 
 /// Encodes rows by their `encode(to:)`.
-final class CodableRowEncoder: Encoder {
-    let writer: UnsafeMutablePointer<RowWriter>
+@usableFromInline
+final class CodableRowEncoder: RowEncoder, Encoder {
     let fieldEncoder: FieldEncoder
     private let keyStrategy: KeyStrategy
 
@@ -21,22 +21,19 @@ final class CodableRowEncoder: Encoder {
     private var deferredFailure: BulkSyncError?
     private var scratch: [UInt8] = []
 
+    @usableFromInline
     init(_ keyStrategy: KeyStrategy) {
         self.keyStrategy = keyStrategy
-        writer = .allocate(capacity: 1)
-        writer.initialize(to: RowWriter(names: []))
+        let writer = Self.makeWriter([])
         fieldEncoder = FieldEncoder(writer)
+        super.init(writer, knownColumns: nil)
     }
 
-    deinit {
-        writer.deinitialize(count: 1)
-        writer.deallocate()
-    }
-
-    var codingPath: [any CodingKey] { [] }
-    var userInfo: [CodingUserInfoKey: Any] { [:] }
+    @usableFromInline var codingPath: [any CodingKey] { [] }
+    @usableFromInline var userInfo: [CodingUserInfoKey: Any] { [:] }
 
     /// Learns the columns from the first row.
+    @usableFromInline
     func probe(_ row: some Encodable) throws {
         isProbing = true
         try encodeWhole(row)
@@ -48,12 +45,14 @@ final class CodableRowEncoder: Encoder {
             error.column = column
             throw error
         }
-        writer.pointee.setNames(columns)
+        writer.pointee.setNames(columns, keys: keys)
     }
 
     /// Writes a row.
+    @usableFromInline
     func encode(_ row: some Encodable) throws {
         writer.pointee.beginRow()
+        writer.pointee.expectsOrder = true
         isOutOfOrder = false
         do {
             try encodeWhole(row)
@@ -81,15 +80,18 @@ final class CodableRowEncoder: Encoder {
         }
     }
 
+    @usableFromInline
     func container<Key: CodingKey>(keyedBy type: Key.Type) -> KeyedEncodingContainer<Key> {
         KeyedEncodingContainer(RowContainer<Key>(encoder: self, writer: writer))
     }
 
+    @usableFromInline
     func unkeyedContainer() -> any UnkeyedEncodingContainer {
         refuse("a row must have keys, as a structure or a dictionary has")
         return RefusingContainer()
     }
 
+    @usableFromInline
     func singleValueContainer() -> any SingleValueEncodingContainer {
         WholeRowContainer(encoder: self)
     }
@@ -101,8 +103,11 @@ final class CodableRowEncoder: Encoder {
     /// Makes the column of a key the next one.
     @inline(__always)
     func select(_ key: String) throws(BulkSyncError) {
+        let writer = writer
         let column = writer.pointee.column
-        if !isProbing, !isOutOfOrder, column < keys.count, keys[column] == key { return }
+        if writer.pointee.expectsOrder, column < writer.pointee.columnCount, writer.pointee.keys[column] == key {
+            return
+        }
         try selectSlowly(key)
     }
 
@@ -122,6 +127,7 @@ final class CodableRowEncoder: Encoder {
         if !isOutOfOrder {
             // The values so far are those of the first columns; each begins where the one before it ended.
             isOutOfOrder = true
+            writer.pointee.expectsOrder = false
             fields = [Range<Int>](repeating: 0..<0, count: keys.count)
             writer.pointee.locateFields(into: &fields)
         } else {

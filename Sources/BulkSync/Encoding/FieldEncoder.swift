@@ -4,6 +4,7 @@ import Foundation
 
 /// Encodes the value of one column.
 final class FieldEncoder: Encoder {
+    /// The writer of the row encoder that owns this one.
     let writer: UnsafeMutablePointer<RowWriter>
     /// What the value that is encoded has turned out to be.
     fileprivate var outcome = Outcome.nothing

@@ -35,6 +35,76 @@ extension RowWriter {
         try append(integer: Int64(value))
     }
 
+    /// Appends an integer.
+    ///
+    /// - Parameter value: The value; nil is NULL.
+    /// - Throws: ``BulkSyncError`` with the code ``BulkSyncError/Code/encoding`` if it is out of the range of the column's
+    ///   type, or the column cannot take it.
+    public mutating func append(_ value: Int8?) throws {
+        guard let value else { return try null(.integer) }
+        try append(integer: Int64(value))
+    }
+
+    /// Appends an integer.
+    ///
+    /// - Parameter value: The value; nil is NULL.
+    /// - Throws: ``BulkSyncError`` with the code ``BulkSyncError/Code/encoding`` if it is out of the range of the column's
+    ///   type, or the column cannot take it.
+    public mutating func append(_ value: Int16?) throws {
+        guard let value else { return try null(.integer) }
+        try append(integer: Int64(value))
+    }
+
+    /// Appends an integer.
+    ///
+    /// - Parameter value: The value; nil is NULL.
+    /// - Throws: ``BulkSyncError`` with the code ``BulkSyncError/Code/encoding`` if it is out of the range of the column's
+    ///   type, or the column cannot take it.
+    public mutating func append(_ value: Int32?) throws {
+        guard let value else { return try null(.integer) }
+        try append(integer: Int64(value))
+    }
+
+    /// Appends an integer.
+    ///
+    /// - Parameter value: The value; nil is NULL.
+    /// - Throws: ``BulkSyncError`` with the code ``BulkSyncError/Code/encoding`` if it is out of the range of the column's
+    ///   type, or the column cannot take it.
+    public mutating func append(_ value: Int64?) throws {
+        guard let value else { return try null(.integer) }
+        try append(integer: Int64(value))
+    }
+
+    /// Appends an integer.
+    ///
+    /// - Parameter value: The value; nil is NULL.
+    /// - Throws: ``BulkSyncError`` with the code ``BulkSyncError/Code/encoding`` if it is out of the range of the column's
+    ///   type, or the column cannot take it.
+    public mutating func append(_ value: UInt8?) throws {
+        guard let value else { return try null(.integer) }
+        try append(integer: Int64(value))
+    }
+
+    /// Appends an integer.
+    ///
+    /// - Parameter value: The value; nil is NULL.
+    /// - Throws: ``BulkSyncError`` with the code ``BulkSyncError/Code/encoding`` if it is out of the range of the column's
+    ///   type, or the column cannot take it.
+    public mutating func append(_ value: UInt16?) throws {
+        guard let value else { return try null(.integer) }
+        try append(integer: Int64(value))
+    }
+
+    /// Appends an integer.
+    ///
+    /// - Parameter value: The value; nil is NULL.
+    /// - Throws: ``BulkSyncError`` with the code ``BulkSyncError/Code/encoding`` if it is out of the range of the column's
+    ///   type, or the column cannot take it.
+    public mutating func append(_ value: UInt32?) throws {
+        guard let value else { return try null(.integer) }
+        try append(integer: Int64(value))
+    }
+
     /// Appends an integer of any width.
     ///
     /// - Parameter value: The value; nil is NULL.

@@ -37,6 +37,14 @@ public struct RowWriter: ~Copyable {
     private(set) var types: UnsafeMutablePointer<ColumnType>
     private(set) var columnCount = 0
     var kinds: [ColumnKind] = []
+    /// The keys of a Codable row's columns.
+    ///
+    /// They and the flag are here, behind a pointer, and not in the encoder's object, where each look at them would
+    /// cost a check for overlapping access.
+    private(set) var keys: UnsafeMutablePointer<String>
+    private var keyCount = 0
+    /// Whether the next key is expected to be that of the next column.
+    var expectsOrder = false
 
     // The row that is being written.
     /// The column that the next value belongs to.
@@ -53,18 +61,26 @@ public struct RowWriter: ~Copyable {
     init(names: [String]) {
         buffer = CopyBuffer(capacity: 64)
         types = .allocate(capacity: 1)
+        keys = .allocate(capacity: 1)
         self.names = names
         columnCount = names.count
     }
 
     deinit {
         types.deallocate()
+        keys.deinitialize(count: keyCount)
+        keys.deallocate()
     }
 
-    /// Takes the columns of a Codable row, as its first row told them.
-    mutating func setNames(_ names: [String]) {
+    /// Takes the columns of a Codable row and their keys, as its first row told them.
+    mutating func setNames(_ names: [String], keys: [String]) {
         self.names = names
         columnCount = names.count
+        self.keys.deinitialize(count: keyCount)
+        self.keys.deallocate()
+        keyCount = keys.count
+        self.keys = .allocate(capacity: max(keyCount, 1))
+        for (index, key) in keys.enumerated() { (self.keys + index).initialize(to: key) }
     }
 
     /// Takes the types of the columns, and decides the format: binary if each column has a binary form for what the

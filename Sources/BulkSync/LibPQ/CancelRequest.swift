@@ -13,7 +13,8 @@ final class CancelRequest {
     }
 
     private let done = DispatchGroup()
-    let repeatAt = ContinuousClock.now + .milliseconds(300)
+    /// When to send another one if the server has not answered.
+    private(set) var repeatAt = ContinuousClock.now + .milliseconds(300)
 
     init(_ connection: OpaquePointer) {
         guard let handle = PQgetCancel(connection) else { return }
@@ -27,6 +28,10 @@ final class CancelRequest {
         }
         thread.name = "bulk-sync cancel"
         thread.start()
+    }
+
+    func postpone() {
+        repeatAt = ContinuousClock.now + .milliseconds(300)
     }
 
     var isDone: Bool {

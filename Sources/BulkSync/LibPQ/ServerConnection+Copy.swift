@@ -13,38 +13,48 @@ extension ServerConnection {
         isCopying = true
     }
 
+    /// The number of bytes sent at a time.
+    ///
+    /// With the five of the message's header they are one write of libpq.
+    private static let pieceSize = 16 * 1024 - 5
+
     /// Sends bytes of the COPY.
     ///
-    /// All that libpq held back is sent before more is added, because its buffer would grow with what it cannot send.
+    /// Each piece waits until the socket has room for it. Otherwise libpq would keep what it cannot send, and, worse, would
+    /// read the server's messages meanwhile: an error would be in its buffer, where nobody sees it before the COPY is
+    /// ended, and rows would be sent to a server that drops them, for ever if there is no end to them.
     func putCopy(_ bytes: UnsafeRawBufferPointer) throws(BulkSyncError) {
         let handle = try opened()
         try throwIfInterrupted()
-        try failIfServerHas(handle)
         guard let base = bytes.bindMemory(to: CChar.self).baseAddress else { return }
         var sent = 0
         while sent < bytes.count {
-            let length = min(bytes.count - sent, 256 * 1024)
-            guard PQputCopyData(handle, base + sent, Int32(length)) == 1 else {
-                throw BulkSyncError.connection(of: handle)
-            }
+            try waitForRoom(handle)
+            let length = min(bytes.count - sent, Self.pieceSize)
+            guard PQputCopyData(handle, base + sent, Int32(length)) == 1 else { throw serverFailure(handle) }
             sent += length
             while true {
                 let left = PQflush(handle)
                 if left == 0 { break }
                 guard left == 1 else { throw serverFailure(handle) }
-                _ = try wait(for: Int16(POLLIN | POLLOUT), .abandon)
-                try failIfServerHas(handle)
+                try waitForRoom(handle)
             }
         }
     }
 
-    /// Throws the server's error if it has given up the COPY.
+    private func waitForRoom(_ handle: OpaquePointer) throws(BulkSyncError) {
+        while true {
+            let events = try wait(for: Int16(POLLIN | POLLOUT), .abandon)
+            if events != Int16(POLLOUT) { try failIfServerHas(handle) }
+            if events & Int16(POLLOUT) != 0 { return }
+        }
+    }
+
+    /// Throws the server's error if that is what has arrived.
     ///
     /// libpq does not tell: it keeps an error message in its buffer until the COPY is ended. But the server sends nothing
     /// else during a COPY than notices, which libpq does hand out, so that anything else that arrives is the error.
     private func failIfServerHas(_ handle: OpaquePointer) throws(BulkSyncError) {
-        var descriptor = pollfd(fd: PQsocket(handle), events: Int16(POLLIN), revents: 0)
-        guard poll(&descriptor, 1, 0) > 0, descriptor.revents != 0 else { return }
         let before = notices.count
         guard PQconsumeInput(handle) == 1 else { throw serverFailure(handle) }
         _ = PQisBusy(handle)

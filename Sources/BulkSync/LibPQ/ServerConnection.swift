@@ -66,12 +66,15 @@ final class ServerConnection {
         while PQstatus(handle) != CONNECTION_BAD {
             switch status {
             case PGRES_POLLING_OK:
+                // Where the system knows it: ready for writing means room for one write of libpq. Linux has that anyhow.
+                var room: Int32 = 16 * 1024
+                setsockopt(PQsocket(handle), SOL_SOCKET, SO_SNDLOWAT, &room, socklen_t(MemoryLayout<Int32>.size))
                 PQsetNoticeReceiver(handle, countNotice, notices.opaque)
                 guard PQsetnonblocking(handle, 1) == 0 else { throw BulkSyncError.connection(of: handle) }
                 return
             case PGRES_POLLING_READING, PGRES_POLLING_WRITING:
                 let events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT
-                guard try wait(for: Int16(events), .abandon, until: deadline) else {
+                guard try wait(for: Int16(events), .abandon, until: deadline) != 0 else {
                     throw BulkSyncError(
                         code: .unableToConnect, message: "the server did not answer within connect_timeout")
                 }
@@ -136,18 +139,20 @@ final class ServerConnection {
 
     /// Waits until the socket can be read or written, or until the deadline.
     ///
-    /// - Returns: Whether the socket is ready; false at the deadline.
+    /// - Returns: What of `events` the socket is ready for, or that it is broken; 0 at the deadline.
+    /// - Throws: ``BulkSyncError`` if the operation is to end, or the connection is closed.
+    @discardableResult
     func wait(
         for events: Int16,
         _ patience: Patience,
         until deadline: ContinuousClock.Instant? = nil
-    ) throws(BulkSyncError) -> Bool {
+    ) throws(BulkSyncError) -> Int16 {
         let handle = try allocated()
         guard PQsocket(handle) >= 0 else { throw BulkSyncError.connection(of: handle) }
         while true {
             try obeyRequest(patience)
             var wakeAt = deadline
-            for other in [graceEnds, cancelRequest?.repeatAt] {
+            for other in [graceEnds, patience == .cancelAtServer ? cancelRequest?.repeatAt : nil] {
                 if let other, wakeAt.map({ other < $0 }) ?? true { wakeAt = other }
             }
             var descriptors = [
@@ -158,8 +163,8 @@ final class ServerConnection {
             if ready < 0, errno != EINTR {
                 throw BulkSyncError(code: .connectionFailure, message: "poll: \(String(cString: strerror(errno)))")
             }
-            if ready > 0, descriptors[0].revents != 0 { return true }
-            if let deadline, ContinuousClock.now >= deadline { return false }
+            if ready > 0, descriptors[0].revents != 0 { return descriptors[0].revents }
+            if let deadline, ContinuousClock.now >= deadline { return 0 }
         }
     }
 
@@ -204,7 +209,10 @@ final class ServerConnection {
 
     /// A request that arrives before the statement does has no effect, so it is repeated until there is an answer.
     private func cancelAtServer() {
-        if let cancelRequest, !cancelRequest.isDone || ContinuousClock.now < cancelRequest.repeatAt { return }
+        if let cancelRequest {
+            if ContinuousClock.now < cancelRequest.repeatAt { return }
+            if !cancelRequest.isDone { return cancelRequest.postpone() }
+        }
         guard let handle else { return }
         cancelRequest = CancelRequest(handle)
     }

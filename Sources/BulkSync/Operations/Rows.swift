@@ -32,19 +32,54 @@ public struct Rows {
     ///
     /// - Parameter rows: The rows.
     @_disfavoredOverload
+    @inlinable
     public init<Source: Sequence>(_ rows: Source) where Source.Element: Encodable {
-        origin = .source { keyStrategy in
-            SequenceSource<Source, CodableEncoding<Source.Element>>(rows, CodableEncoding(keyStrategy))
-        }
+        self.init(feed: { keyStrategy in
+            let writer = CodableRowEncoder(keyStrategy)
+            var iterator = rows.makeIterator()
+            var first: Source.Element?
+            return RowFeed(writer) {
+                first = iterator.next()
+                if let first { try writer.probe(first) }
+                return first != nil
+            } fill: {
+                // This loop is compiled where the type of the rows is known.
+                var local = iterator
+                defer { iterator = local }
+                if let row = first.take() { try writer.encode(row) }
+                while writer.hasRoom {
+                    guard let row = local.next() else { return false }
+                    try writer.encode(row)
+                }
+                return true
+            }
+        })
     }
 
     /// Takes rows that write themselves.
     ///
     /// - Parameter rows: The rows.
+    @inlinable
     public init<Source: Sequence>(_ rows: Source) where Source.Element: RowEncodable {
-        origin = .source { _ in
-            SequenceSource<Source, DirectEncoding<Source.Element>>(rows, DirectEncoding())
-        }
+        self.init(feed: { _ in
+            let writer = DirectRowEncoder(Source.Element.columns)
+            var iterator = rows.makeIterator()
+            var first: Source.Element?
+            return RowFeed(writer) {
+                first = iterator.next()
+                if let row = first { try writer.probe { try row.encode(to: &$0) } }
+                return first != nil
+            } fill: {
+                var local = iterator
+                defer { iterator = local }
+                if let row = first.take() { try writer.write { try row.encode(to: &$0) } }
+                while writer.hasRoom {
+                    guard let row = local.next() else { return false }
+                    try writer.write { try row.encode(to: &$0) }
+                }
+                return true
+            }
+        })
     }
 
     /// Takes `Codable` rows as they arrive.
@@ -55,7 +90,8 @@ public struct Rows {
     @_disfavoredOverload
     public init<Source: AsyncSequence>(_ rows: Source) where Source.Element: Encodable {
         origin = .source { keyStrategy in
-            AsyncSource<Source, CodableEncoding<Source.Element>>(rows, CodableEncoding(keyStrategy))
+            let writer = CodableRowEncoder(keyStrategy)
+            return AsyncSource(rows, writer, probe: { try writer.probe($0) }, write: { try writer.encode($0) })
         }
     }
 
@@ -64,7 +100,13 @@ public struct Rows {
     /// - Parameter rows: The rows.
     public init<Source: AsyncSequence>(_ rows: Source) where Source.Element: RowEncodable {
         origin = .source { _ in
-            AsyncSource<Source, DirectEncoding<Source.Element>>(rows, DirectEncoding())
+            let writer = DirectRowEncoder(Source.Element.columns)
+            return AsyncSource(
+                rows,
+                writer,
+                probe: { row in try writer.probe { try row.encode(to: &$0) } },
+                write: { row in try writer.write { try row.encode(to: &$0) } }
+            )
         }
     }
 
@@ -77,6 +119,11 @@ public struct Rows {
         origin = .writer(columns: columns, write)
     }
 
+    @usableFromInline
+    init(feed: @escaping (KeyStrategy) -> RowFeed) {
+        origin = .source { SequenceSource(feed($0)) }
+    }
+
     /// Takes a source of COPY data.
     ///
     /// - Parameter source: The source.
@@ -85,41 +132,25 @@ public struct Rows {
     }
 }
 
-/// How rows of one type become tuples.
-protocol RowEncoding<Row>: AnyObject {
-    associatedtype Row
-    var writer: UnsafeMutablePointer<RowWriter> { get }
+/// What rows are written with: it owns the writer, and knows what the first row does not have to tell.
+@usableFromInline
+class RowEncoder {
+    @usableFromInline let writer: UnsafeMutablePointer<RowWriter>
     /// The columns that are known before there is a row.
-    var knownColumns: [String]? { get }
-    /// Learns columns and kinds of values from the first row.
-    func probe(_ row: Row) throws
-    /// Appends a row.
-    func write(_ row: Row) throws
-}
+    let knownColumns: [String]?
 
-/// Rows that encode themselves by `Codable`.
-final class CodableEncoding<Row: Encodable>: RowEncoding {
-    private let encoder: CodableRowEncoder
-    let writer: UnsafeMutablePointer<RowWriter>
-
-    init(_ keyStrategy: KeyStrategy) {
-        encoder = CodableRowEncoder(keyStrategy)
-        writer = encoder.writer
+    static func makeWriter(_ names: [String]) -> UnsafeMutablePointer<RowWriter> {
+        let writer = UnsafeMutablePointer<RowWriter>.allocate(capacity: 1)
+        writer.initialize(to: RowWriter(names: names))
+        return writer
     }
 
-    var knownColumns: [String]? { nil }
-
-    func probe(_ row: Row) throws { try encoder.probe(row) }
-    func write(_ row: Row) throws { try encoder.encode(row) }
-}
-
-/// Rows that write themselves.
-final class DirectEncoding<Row: RowEncodable>: RowEncoding {
-    let writer: UnsafeMutablePointer<RowWriter>
-
-    init() {
-        writer = .allocate(capacity: 1)
-        writer.initialize(to: RowWriter(names: Row.columns))
+    /// - Parameters:
+    ///   - writer: The writer, which is released with the encoder.
+    ///   - knownColumns: The columns that are known before there is a row.
+    init(_ writer: UnsafeMutablePointer<RowWriter>, knownColumns: [String]?) {
+        self.writer = writer
+        self.knownColumns = knownColumns
     }
 
     deinit {
@@ -127,14 +158,75 @@ final class DirectEncoding<Row: RowEncodable>: RowEncoding {
         writer.deallocate()
     }
 
-    var knownColumns: [String]? { Row.columns }
+    /// Whether there is room for another row before what is written should be sent.
+    @usableFromInline var hasRoom: Bool {
+        writer.pointee.buffer.count < chunkSize
+    }
+}
 
-    func probe(_ row: Row) throws {
-        try writer.pointee.probe { try row.encode(to: &$0) }
+/// Writes rows that write themselves.
+@usableFromInline
+final class DirectRowEncoder: RowEncoder {
+    @usableFromInline
+    init(_ columns: [String]) {
+        super.init(Self.makeWriter(columns), knownColumns: columns)
     }
 
-    func write(_ row: Row) throws {
-        try writer.pointee.write { try row.encode(to: &$0) }
+    @usableFromInline
+    func probe(_ encode: (inout RowWriter) throws -> Void) throws {
+        try writer.pointee.probe(encode)
+    }
+
+    /// Writes a row.
+    @inlinable
+    func write(_ encode: (inout RowWriter) throws -> Void) throws {
+        begin()
+        do {
+            try encode(&writer.pointee)
+        } catch {
+            abandon()
+            throw error
+        }
+        try end()
+    }
+
+    @usableFromInline
+    func begin() {
+        writer.pointee.beginRow()
+    }
+
+    @usableFromInline
+    func end() throws {
+        do {
+            try writer.pointee.endRow()
+        } catch {
+            abandon()
+            throw error
+        }
+    }
+
+    @usableFromInline
+    func abandon() {
+        writer.pointee.abandonRow()
+    }
+}
+
+/// The rows of a sequence, as two functions that know their type.
+@usableFromInline
+struct RowFeed {
+    let encoder: RowEncoder
+    let first: () throws -> Bool
+    let fill: () throws -> Bool
+
+    /// - Parameters:
+    ///   - encoder: What the functions write with.
+    ///   - first: Fetches the first row and probes it; false if there is none.
+    ///   - fill: Writes rows until there is no more room; false if there are no more rows.
+    @usableFromInline
+    init(_ encoder: RowEncoder, first: @escaping () throws -> Bool, fill: @escaping () throws -> Bool) {
+        self.encoder = encoder
+        self.first = first
+        self.fill = fill
     }
 }
 
@@ -167,98 +259,91 @@ extension RowWriter {
 let chunkSize = 64 * 1024
 
 /// Rows of a sequence.
-struct SequenceSource<Source: Sequence, Encoding: RowEncoding<Source.Element>>: CopySource {
-    private var iterator: Source.Iterator
-    private let encoding: Encoding
-    private var first: Source.Element?
+struct SequenceSource: CopySource {
+    private let feed: RowFeed
     private var hasBegun = false
 
-    init(_ rows: Source, _ encoding: Encoding) {
-        iterator = rows.makeIterator()
-        self.encoding = encoding
+    init(_ feed: RowFeed) {
+        self.feed = feed
     }
 
-    var format: CopyFormat { encoding.writer.pointee.format }
-    var rowCount: Int { encoding.writer.pointee.rowCount }
+    var format: CopyFormat { feed.encoder.writer.pointee.format }
+    var rowCount: Int { feed.encoder.writer.pointee.rowCount }
 
     mutating func begin() async throws -> [String]? {
-        first = iterator.next()
-        guard let first else { return encoding.knownColumns }
-        try encoding.probe(first)
-        return encoding.writer.pointee.names
+        try feed.first() ? feed.encoder.writer.pointee.names : feed.encoder.knownColumns
     }
 
     mutating func prepare(columns: [StagedColumn]) throws {
-        encoding.writer.pointee.setTypes(columns)
+        feed.encoder.writer.pointee.setTypes(columns)
     }
 
     mutating func next(into buffer: inout CopyBuffer) async throws -> Bool {
-        try fill(&buffer)
-    }
-
-    private mutating func fill(_ buffer: inout CopyBuffer) throws -> Bool {
-        let writer = encoding.writer
+        let writer = feed.encoder.writer
         swap(&writer.pointee.buffer, &buffer)
         defer { swap(&writer.pointee.buffer, &buffer) }
         if !hasBegun {
             hasBegun = true
             writer.pointee.beginCopy()
-            if let row = first.take() { try encoding.write(row) }
         }
-        while writer.pointee.buffer.count < chunkSize {
-            guard let row = iterator.next() else {
-                writer.pointee.endCopy()
-                return false
-            }
-            try encoding.write(row)
-        }
-        return true
+        let hasMore = try feed.fill()
+        if !hasMore { writer.pointee.endCopy() }
+        return hasMore
     }
 
     func location(ofRow row: Int) -> String? { nil }
 }
 
 /// Rows of an asynchronous sequence.
-struct AsyncSource<Source: AsyncSequence, Encoding: RowEncoding<Source.Element>>: CopySource {
+struct AsyncSource<Source: AsyncSequence>: CopySource {
     private var iterator: Source.AsyncIterator
-    private let encoding: Encoding
+    private let encoder: RowEncoder
+    private let probe: (Source.Element) throws -> Void
+    private let write: (Source.Element) throws -> Void
     private var first: Source.Element?
     private var hasBegun = false
 
-    init(_ rows: Source, _ encoding: Encoding) {
+    init(
+        _ rows: Source,
+        _ encoder: RowEncoder,
+        probe: @escaping (Source.Element) throws -> Void,
+        write: @escaping (Source.Element) throws -> Void
+    ) {
         iterator = rows.makeAsyncIterator()
-        self.encoding = encoding
+        self.encoder = encoder
+        self.probe = probe
+        self.write = write
     }
 
-    var format: CopyFormat { encoding.writer.pointee.format }
-    var rowCount: Int { encoding.writer.pointee.rowCount }
+    var format: CopyFormat { encoder.writer.pointee.format }
+    var rowCount: Int { encoder.writer.pointee.rowCount }
 
     mutating func begin() async throws -> [String]? {
         first = try await iterator.next(isolation: #isolation)
-        guard let first else { return encoding.knownColumns }
-        try encoding.probe(first)
-        return encoding.writer.pointee.names
+        guard let first else { return encoder.knownColumns }
+        try probe(first)
+        return encoder.writer.pointee.names
     }
 
     mutating func prepare(columns: [StagedColumn]) throws {
-        encoding.writer.pointee.setTypes(columns)
+        encoder.writer.pointee.setTypes(columns)
     }
 
     mutating func next(into buffer: inout CopyBuffer) async throws -> Bool {
-        let writer = encoding.writer
+        let writer = encoder.writer
         swap(&writer.pointee.buffer, &buffer)
         defer { swap(&writer.pointee.buffer, &buffer) }
         if !hasBegun {
             hasBegun = true
             writer.pointee.beginCopy()
-            if let row = first.take() { try encoding.write(row) }
+            if let row = first.take() { try write(row) }
         }
-        while writer.pointee.buffer.count < chunkSize {
+        while encoder.hasRoom {
             guard let row = try await iterator.next(isolation: #isolation) else {
                 writer.pointee.endCopy()
                 return false
             }
-            try encoding.write(row)
+            try write(row)
         }
         return true
     }

@@ -8,7 +8,7 @@ extension SyncOperations {
     /// The changes come one by one, in no order, and are not kept: memory does not grow with their number.
     ///
     /// ```swift
-    /// try await client.compare(Rows(employees), with: "employee", scope: .all, as: Employee.self) { change in
+    /// try await client.compareEach(Rows(employees), with: "employee", scope: .all, as: Employee.self) { change in
     ///     print(change.action, change.key)
     /// }
     /// ```
@@ -24,7 +24,7 @@ extension SyncOperations {
     ///   - progress: Is told how far the operation is.
     ///   - each: Takes a change. It must not call the client. When it throws, the operation throws that error.
     /// - Throws: ``BulkSyncError``, or what the producer of the rows or `each` throws.
-    public func compare<Row: Decodable>(
+    public func compareEach<Row: Decodable>(
         _ rows: Rows,
         with table: TableName,
         key: [String]? = nil,
@@ -33,7 +33,7 @@ extension SyncOperations {
         includeUnchanged: Bool = false,
         as type: Row.Type,
         progress: ProgressHandler? = nil,
-        each: (Change<Row>) async throws -> Void
+        _ each: (Change<Row>) async throws -> Void
     ) async throws {
         let decoder = RowDecoder(syncContext.client.configuration.keyStrategy)
         let plain = RowDecoder(.propertyNames)
@@ -69,7 +69,7 @@ extension SyncOperations {
         progress: ProgressHandler? = nil
     ) async throws -> [Change<Row>] {
         var changes: [Change<Row>] = []
-        try await compare(
+        try await compareEach(
             rows, with: table, key: key, scope: scope, options: options, includeUnchanged: includeUnchanged, as: type,
             progress: progress
         ) { changes.append($0) }
@@ -93,7 +93,7 @@ extension SyncOperations {
     ///   - each: Takes a change. It must not call the client. When it throws, nothing has happened, and the operation throws
     ///     that error.
     /// - Throws: ``BulkSyncError``, or what the producer of the rows or `each` throws. Then nothing has happened.
-    public func syncReturning<Row: Decodable>(
+    public func syncReturningEach<Row: Decodable>(
         _ rows: Rows,
         into table: TableName,
         key: [String]? = nil,
@@ -102,7 +102,7 @@ extension SyncOperations {
         includeUnchanged: Bool = false,
         as type: Row.Type,
         progress: ProgressHandler? = nil,
-        each: (Change<Row>) async throws -> Void
+        _ each: (Change<Row>) async throws -> Void
     ) async throws {
         let decoder = RowDecoder(syncContext.client.configuration.keyStrategy)
         let plain = RowDecoder(.propertyNames)
@@ -149,7 +149,7 @@ extension SyncOperations {
         progress: ProgressHandler? = nil
     ) async throws -> [Change<Row>] {
         var changes: [Change<Row>] = []
-        try await syncReturning(
+        try await syncReturningEach(
             rows, into: table, key: key, scope: scope, options: options, includeUnchanged: includeUnchanged, as: type,
             progress: progress
         ) { changes.append($0) }

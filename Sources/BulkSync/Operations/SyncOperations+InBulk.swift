@@ -25,7 +25,7 @@ extension SyncOperations {
     /// A key of several columns is a structure whose properties have their names:
     ///
     /// ```swift
-    /// struct Place: Codable, Hashable, Sendable { var company_id: Int; var name: String }
+    /// struct Place: Codable, Hashable, Sendable { var companyID: Int; var name: String }
     /// let found = try await client.inBulk([Place(company_id: 501, name: "Anna")], from: "employee",
     ///                                     by: ["company_id", "name"], as: Employee.self)
     /// ```
