@@ -17,7 +17,8 @@ struct Demo {
             print("day 1:   ", try await client.sync(today, into: table, key: ["name"], scope: .all))
 
             let options = SyncOptions(dryRun: true)
-            print("dry run: ", try await client.sync(tomorrow, into: table, key: ["name"], scope: .all, options: options))
+            print(
+                "dry run: ", try await client.sync(tomorrow, into: table, key: ["name"], scope: .all, options: options))
 
             print("day 2:   ", try await client.sync(tomorrow, into: table, key: ["name"], scope: .all))
             print("again:   ", try await client.sync(tomorrow, into: table, key: ["name"], scope: .all))
