@@ -150,7 +150,7 @@ struct CancellationTests {
                 try await Task.sleep(for: .milliseconds(100))
                 let (queued, time) = try await cancelled { try await client.sync([Row(id: 1)], into: "t", scope: .all) }
                 #expect(queued.code == .cancelled)
-                #expect(time < .milliseconds(500))
+                #expect(time < .seconds(2))
                 first.cancel()
                 #expect(try await failure { try await first.value }.code == .cancelled)
             }
@@ -283,6 +283,23 @@ struct ConnectionLossTests {
         }
     }
 
+    @Test("is closed with the client that is released")
+    func released() async throws {
+        try await withDatabase { client async throws in
+            func others() async throws -> [String] {
+                try await client.lines(
+                    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+            }
+            var other: BulkSyncClient? = try await client.another()
+            #expect(try await other?.query("SELECT 1") == [["1"]])
+            #expect(try await others() == ["1"])
+            other = nil
+            for _ in 0..<100 where try await others() != ["0"] { try await Task.sleep(for: .milliseconds(50)) }
+            #expect(try await others() == ["0"])
+        }
+    }
+
     @Test("by close fails what is under way and what waits", arguments: ["call", "copy"])
     func close(phase: String) async throws {
         try await withDatabase(setup: CancellationTests.slow) { client async throws in
@@ -334,7 +351,7 @@ struct ConcurrencyTests {
         try await withDatabase { client async throws in
             let start = ContinuousClock.now
             try await withThrowingTaskGroup(of: Void.self) { group in
-                for _ in 0..<8 {
+                for _ in 0..<16 {
                     group.addTask {
                         try await BulkSyncClient.withConnection(client.configuration) { client async throws in
                             _ = try await client.query("SELECT pg_sleep(1)")
@@ -343,7 +360,7 @@ struct ConcurrencyTests {
                 }
                 try await group.waitForAll()
             }
-            #expect(ContinuousClock.now - start < .seconds(3))
+            #expect(ContinuousClock.now - start < .seconds(6))
         }
     }
 

@@ -24,7 +24,8 @@ enum TLSServer {
 
 @Suite(
     "A server with TLS and passwords",
-    .enabled(if: TLSServer.port != nil, "needs BULK_SYNC_TLS_PORT, BULK_SYNC_TLS_CERTIFICATE and BULK_SYNC_TLS_PASSWORD")
+    .enabled(
+        if: TLSServer.port != nil, "needs BULK_SYNC_TLS_PORT, BULK_SYNC_TLS_CERTIFICATE and BULK_SYNC_TLS_PASSWORD")
 )
 struct TLSTests {
     private func usesTLS(_ client: BulkSyncClient) async throws -> [String] {
@@ -35,7 +36,8 @@ struct TLSTests {
     func verified() async throws {
         try await BulkSyncClient.withConnection(TLSServer.configuration) { client async throws in
             #expect(try await usesTLS(client) == ["t"])
-            _ = try await client.query("CREATE EXTENSION IF NOT EXISTS bulk_sync; DROP TABLE IF EXISTS t; CREATE TABLE t (id int PRIMARY KEY)")
+            _ = try await client.query(
+                "CREATE EXTENSION IF NOT EXISTS bulk_sync; DROP TABLE IF EXISTS t; CREATE TABLE t (id int PRIMARY KEY)")
             let rows = (1...200_000).lazy.map { ["id": $0] }
             #expect(try await client.sync(rows, into: "t", scope: .all).inserted == 200_000)
             let broken = sequence(first: 0) { $0 + 1 }.lazy.map { ["id": $0 == 5 ? "x" : "\($0)"] }
@@ -119,7 +121,10 @@ struct LogTests {
             try await BulkSyncClient.withConnection(configuration) { client async throws in
                 let rows = [Employee(name: "secret-name", phone: "secret-phone", age: 1)]
                 try await client.sync(rows, into: "employee", key: ["name"], scope: .values(["company_id": 501]))
-                _ = try await failure { try await client.sync(rows + rows, into: "employee", key: ["name"], scope: .values(["company_id": 501])) }
+                _ = try await failure {
+                    try await client.sync(
+                        rows + rows, into: "employee", key: ["name"], scope: .values(["company_id": 501]))
+                }
                 _ = try await failure { try await client.sync([["age": "secret-age"]], into: "employee", scope: .all) }
             }
             let text = journal.text

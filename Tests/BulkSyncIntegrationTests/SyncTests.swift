@@ -308,6 +308,16 @@ struct SyncTests {
         }
     }
 
+    @Test("refuses an extension that is too old")
+    func outdated() async throws {
+        try await withDatabase(setup: "CREATE TABLE t (id int PRIMARY KEY)") { client async throws in
+            _ = try await client.query("UPDATE pg_extension SET extversion = '0.9' WHERE extname = 'bulk_sync'")
+            let error = try await failure { try await client.sync([["id": 1]], into: "t", scope: .all) }
+            #expect(error.code == .extensionOutdated)
+            #expect(error.hint == "ALTER EXTENSION bulk_sync UPDATE;")
+        }
+    }
+
     @Test("knows which versions of the extension are too old")
     func versions() {
         #expect(ExtensionInstallation.isRecent("1.0"))

@@ -35,7 +35,8 @@ struct VolumeTests {
     @Test("stream through in constant memory, into the table and out of it")
     func million() async throws {
         let count = 1_000_000
-        try await withDatabase(setup: "CREATE TABLE t (id int PRIMARY KEY, name text, amount float8)") { client async throws in
+        try await withDatabase(setup: "CREATE TABLE t (id int PRIMARY KEY, name text, amount float8)") {
+            client async throws in
             try await client.sync((1...1000).lazy.map(Row.init), into: "t", scope: .all)
             let before = memory()
             let first = try await client.sync((1...count).lazy.map(Row.init), into: "t", scope: .all)
@@ -48,7 +49,9 @@ struct VolumeTests {
             )
             #expect(second == SyncSummary(staged: count, updated: count / 1000, unchanged: count - count / 1000))
             var told = 0
-            try await client.compareEach(Rows((1...100).lazy.map(Row.init)), with: "t", scope: .where("id <= 200000"), as: Row.self) { _ in
+            try await client.compareEach(
+                Rows((1...100).lazy.map(Row.init)), with: "t", scope: .where("id <= 200000"), as: Row.self
+            ) { _ in
                 told += 1
             }
             #expect(told == 200_000 - 100)

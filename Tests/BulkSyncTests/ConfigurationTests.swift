@@ -35,7 +35,8 @@ struct ConfigurationTests {
     func databaseName() throws {
         var configuration = BulkSyncClient.Configuration("host=a")
         configuration.database = "x' host=evil"
-        let all = try configuration.libpqParameters(environmentHasName: true).filter { $0.keyword == "dbname" }.map(\.value)
+        let all = try configuration.libpqParameters(environmentHasName: true).filter { $0.keyword == "dbname" }.map(
+            \.value)
         #expect(all == ["host=a", #"dbname='x\' host=evil'"#])
     }
 
@@ -100,24 +101,31 @@ struct QuotingTests {
 
 @Suite("Dates and times")
 struct DateTests {
-    @Test("are days of the calendar, leap days included", arguments: [-2_451_545, -730_425, -1, 0, 59, 60, 1460, 36_524, 146_097, 9_000_000])
+    @Test(
+        "are days of the calendar, leap days included",
+        arguments: [-2_451_545, -730_425, -1, 0, 59, 60, 1460, 36_524, 146_097, 9_000_000])
     func calendar(days: Int) {
         let (year, month, day) = CivilCalendar.date(days: days)
         #expect(CivilCalendar.days(year: year, month: month, day: day) == days)
         #expect(CivilCalendar.isValid(year: year, month: month, day: day))
     }
 
-    @Test("are read as they are written", arguments: ["2026-11-21", "0001-01-01", "0044-03-15 BC", "12345-01-01", "infinity"])
+    @Test(
+        "are read as they are written",
+        arguments: ["2026-11-21", "0001-01-01", "0044-03-15 BC", "12345-01-01", "infinity"])
     func dates(text: String) {
         #expect(PostgresDate(text)?.description == text)
     }
 
-    @Test("are refused where there is no such day", arguments: ["2025-02-29", "2026-13-01", "2026-11-31", "26-1-1", "2026-11-21x", ""])
+    @Test(
+        "are refused where there is no such day",
+        arguments: ["2025-02-29", "2026-13-01", "2026-11-31", "26-1-1", "2026-11-21x", ""])
     func noDates(text: String) {
         #expect(PostgresDate(text) == nil)
     }
 
-    @Test("of the day reach from 00:00 to 24:00", arguments: ["00:00:00", "23:59:59.999999", "24:00:00", "08:30:15.25"])
+    @Test(
+        "of the day reach from 00:00 to 24:00", arguments: ["00:00:00", "23:59:59.999999", "24:00:00", "08:30:15.25"])
     func times(text: String) {
         #expect(PostgresTime(text)?.description == text)
         #expect(PostgresTime("24:00:01") == nil)
@@ -130,7 +138,9 @@ struct DateTests {
     )
     func intervals(text: String) {
         #expect(PostgresInterval(text)?.description == text)
-        for broken in ["", "P", "1D", "P1", "PT1Y", "P1.5D", "P99999999999Y"] { #expect(PostgresInterval(broken) == nil) }
+        for broken in ["", "P", "1D", "P1", "PT1Y", "P1.5D", "P99999999999Y"] {
+            #expect(PostgresInterval(broken) == nil)
+        }
     }
 
     @Test("of the server's JSON are points in time")

@@ -111,7 +111,11 @@ extension BulkSyncClient {
                 attempt += 1
                 logger?.info("running the transaction again", metadata: ["code": "\(error.code)"])
                 // Two that got into each other's way should not meet again at once.
-                try await Task.sleep(for: .milliseconds(Int.random(in: 1...(10 << min(attempt, 6)))))
+                do {
+                    try await Task.sleep(for: .milliseconds(Int.random(in: 1...(10 << min(attempt, 6)))))
+                } catch {
+                    throw BulkSyncError.cancelled
+                }
             }
         }
     }
