@@ -193,15 +193,15 @@ struct ProducerTests {
             let error = try await failure {
                 try await client.sync(columns: ["day"], into: "t", scope: .all) { rows in
                     // Eleven bytes a row: the broken one is the last that is sent at once, and nothing is sent afterwards.
-                    for row in 0..<6000 {
-                        try await rows.append { try $0.append(row == 5957 ? "2026-99-99" : "2026-11-21") }
+                    for row in 0..<12_000 {
+                        try await rows.append { try $0.append(row == 11_915 ? "2026-99-99" : "2026-11-21") }
                     }
                     try await Task.sleep(for: .milliseconds(200))
                     throw ProducerFailure()
                 }
             }
             #expect(error.code == "22008")
-            #expect(error.row == 5958)
+            #expect(error.row == 11_916)
             #expect(error.underlying is ProducerFailure)
             #expect(try await client.lines("SELECT count(*) FROM t") == ["0"])
         }

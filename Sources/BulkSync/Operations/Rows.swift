@@ -256,7 +256,7 @@ extension RowWriter {
 }
 
 /// The number of bytes after which a source hands over what it has.
-let chunkSize = 64 * 1024
+let chunkSize = 128 * 1024
 
 /// Rows of a sequence.
 struct SequenceSource: CopySource {
