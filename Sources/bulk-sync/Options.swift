@@ -244,15 +244,7 @@ struct GuardOptions: ParsableArguments {
     @Flag(help: "Skip new rows that break another unique constraint.")
     var ignoreConflicts = false
 
-    @Option(
-        help: ArgumentHelp(
-            """
-            The lock on the table: row-exclusive, share-update-exclusive, share-row-exclusive, exclusive, \
-            access-exclusive.
-            """,
-            valueName: "mode"
-        )
-    )
+    @Option(help: ArgumentHelp("The lock on the table, with blanks or dashes between its words.", valueName: "mode"))
     var lockMode = SyncOptions.LockMode.shareUpdateExclusive
 }
 
@@ -264,15 +256,5 @@ extension SyncOptions.LockMode: ExpressibleByArgument {
     /// - Parameter argument: The word of the command line.
     public init?(argument: String) {
         self.init(rawValue: argument.lowercased().replacing("-", with: " "))
-    }
-
-    /// The mode with dashes.
-    public var defaultValueDescription: String {
-        rawValue.replacing(" ", with: "-")
-    }
-
-    /// The modes with dashes.
-    public static var allValueStrings: [String] {
-        allCases.map(\.defaultValueDescription)
     }
 }
