@@ -89,6 +89,9 @@ extension BulkSyncError.Code {
     /// `08001`: no connection could be made.
     public static let unableToConnect: Self = "08001"
 
+    /// `22021`: a text holds what PostgreSQL's texts cannot hold, such as a zero byte.
+    public static let characterNotInRepertoire: Self = "22021"
+
     /// `08003`: the connection is closed.
     public static let connectionClosed: Self = "08003"
 

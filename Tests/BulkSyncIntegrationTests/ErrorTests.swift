@@ -218,3 +218,62 @@ struct ProducerTests {
         }
     }
 }
+
+@Suite("What would become a part of a statement", .needsServer)
+struct StatementTextTests {
+    struct Row: Codable, Sendable {
+        var id: Int
+        var seq: Int
+    }
+
+    struct Key: Codable, Sendable {
+        var id: Int
+    }
+
+    static let table = "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 20); CREATE TABLE victim ()"
+
+    @Test("is refused if it holds a zero byte: half a scope is another scope")
+    func zeroByte() async throws {
+        try await withDatabase(setup: Self.table) { client async throws in
+            let scope = try await failure {
+                try await client.sync([Key(id: 1)], into: "t", scope: .where("id > 0\0 AND id < 5"))
+            }
+            #expect(scope.code == .characterNotInRepertoire)
+            let name = try await failure { try await client.sync([Key(id: 1)], into: "t\0x", scope: .all) }
+            #expect(name.code == .characterNotInRepertoire)
+            #expect(try await client.lines("SELECT count(*) FROM t") == ["20"])
+        }
+        for string in ["dbname=postgres\0 host=nowhere", "postgres\0x"] {
+            let connection = try await failure { _ = try await BulkSyncClient.connect(string) }
+            #expect(connection.code == .characterNotInRepertoire)
+        }
+    }
+
+    @Test("is refused if it is more than the name of a type", arguments: ["int; DROP TABLE victim", "int, ADD x int", "no_such"])
+    func extraColumn(type: String) async throws {
+        try await withDatabase(setup: Self.table) { client async throws in
+            var options = SyncOptions()
+            options.extraColumns = ["seq": type]
+            options.orderColumn = "seq"
+            options.duplicates = .last
+            let error = try await failure {
+                try await client.sync([Row(id: 1, seq: 1)], into: "t", scope: .all, options: options)
+            }
+            #expect(["42601", "42704"].contains(error.code.rawValue))
+            #expect(try await client.lines("SELECT count(*) FROM t, pg_class WHERE relname = 'victim'") == ["20"])
+        }
+    }
+
+    @Test("a transaction that was lost before COMMIT did not take place")
+    func lostBeforeCommit() async throws {
+        try await withDatabase(setup: Self.table) { client async throws in
+            let error = try await failure {
+                try await client.withTransaction { transaction in
+                    _ = try await transaction.execute("SELECT 1")
+                    await client.close()
+                }
+            }
+            #expect(error.code == .connectionClosed)
+        }
+    }
+}

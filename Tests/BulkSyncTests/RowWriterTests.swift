@@ -312,6 +312,20 @@ struct CodableRowTests {
     }
 }
 
+@Suite("A date that no type of the server reaches")
+struct FarDateTests {
+    struct Row: Encodable { var at: Date }
+
+    @Test("is refused", arguments: [1e13, 9.3e12, -1e13, 1e300, .nan])
+    func refused(seconds: Double) async {
+        let row = Row(at: Date(timeIntervalSince1970: seconds))
+        let error = await #expect(throws: BulkSyncError.self) { try await encoded(Rows([row]), types: [1184]) }
+        #expect(error?.code == .encoding)
+        #expect(error?.row == 1)
+        #expect(error?.column == "at")
+    }
+}
+
 @Suite("A row that writes itself")
 struct RowEncodableTests {
     struct Price: RowEncodable {

@@ -187,6 +187,12 @@ extension BulkSyncClient {
         if server.hasFailed {
             throw BulkSyncError(code: "25P02", message: "the transaction was aborted by an error before its end")
         }
+        guard server.isOpen else {
+            throw BulkSyncError(
+                code: .connectionClosed,
+                message: "the connection was lost before COMMIT: the transaction did not take place"
+            )
+        }
         do {
             try await interruptibly { server throws(BulkSyncError) in _ = try server.execute("COMMIT", [], .finish) }
         } catch {

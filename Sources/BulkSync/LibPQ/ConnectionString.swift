@@ -6,6 +6,7 @@ enum ConnectionString {
     /// Refuses a string that libpq cannot read, or reads in a way that would show a part of the password in an error.
     static func check(_ string: String) throws(BulkSyncError) {
         guard !string.isEmpty else { return }
+        try ServerConnection.refuseZeroBytes([string])
         // libpq takes a string without "=" and "://" for the name of a database.
         guard isConnectionString(string) else { return }
         guard let parameters = parse(string) else {

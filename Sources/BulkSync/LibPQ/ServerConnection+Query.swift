@@ -28,6 +28,7 @@ extension ServerConnection {
     func send(_ sql: String, _ parameters: [String?], _ patience: Patience) throws(BulkSyncError) {
         let handle = try opened()
         if patience != .finish { try throwIfInterrupted() }
+        try Self.refuseZeroBytes([sql] + parameters)
         let sent =
             if parameters.isEmpty {
                 PQsendQuery(handle, sql)
@@ -38,6 +39,17 @@ extension ServerConnection {
             }
         guard sent == 1 else { throw BulkSyncError.connection(of: handle) }
         try flush(handle, patience)
+    }
+
+    /// Refuses texts that libpq would cut off: it takes strings that end at a zero byte, and half of a condition is another
+    /// condition.
+    static func refuseZeroBytes(_ texts: [String?]) throws(BulkSyncError) {
+        for case .some(let text) in texts where text.utf8.contains(0) {
+            throw BulkSyncError(
+                code: .characterNotInRepertoire,
+                message: "a text that is to be sent to the server holds a zero byte"
+            )
+        }
     }
 
     /// Hands all that libpq holds back to the socket, and takes in what arrives meanwhile.

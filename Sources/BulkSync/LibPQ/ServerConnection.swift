@@ -44,6 +44,7 @@ final class ServerConnection {
     /// - Parameter parameters: Keywords and values; a `dbname` may be a whole connection string.
     /// - Throws: ``BulkSyncError``.
     func open(_ parameters: [(keyword: String, value: String)]) throws(BulkSyncError) {
+        try Self.refuseZeroBytes(parameters.map(\.value))
         handle = withCStrings(parameters.map(\.keyword)) { keywords in
             withCStrings(parameters.map(\.value)) { values in
                 PQconnectStartParams(keywords, values, 1)

@@ -168,6 +168,7 @@ extension BulkSyncClient {
             throw BulkSyncError(code: "08P01", message: "bulk_stage returned no table")
         }
         for (column, type) in extraColumns.sorted(by: { $0.key < $1.key }) where columns?.contains(column) ?? true {
+            try await checkType(type)
             _ = try await execute("ALTER TABLE \(name) ADD COLUMN \(quotedIdentifier(column)) \(type)")
         }
         let described = try await columnTypes(of: oid)
@@ -179,6 +180,14 @@ extension BulkSyncClient {
             return found
         }
         return (staged, CopyStream(self, table: name, columns: ordered ?? described, progress: progress))
+    }
+
+    /// Refuses what is not the name of a type, and nothing else, before it becomes a part of a statement.
+    private nonisolated func checkType(_ type: String) async throws {
+        let rows = try await execute("SELECT pg_catalog.to_regtype($1::pg_catalog.text)::pg_catalog.oid", [type])
+        guard rows.first?.first ?? nil != nil else {
+            throw BulkSyncError(code: "42704", message: "type \"\(type)\" does not exist")
+        }
     }
 
     /// The name of a table as SQL takes it, wherever the search path looks for temporary tables.
@@ -225,8 +234,11 @@ extension BulkSyncClient {
         if error.row == nil, let context = error.context {
             if let match = context.firstMatch(of: /staged row (\d+)/) {
                 error.row = Int(match.1)
-            } else if let match = context.firstMatch(of: /COPY .*?, line (\d+)(?:, column (.+?)(?:: |\n|$))?/) {
-                error.row = Int(match.1)
+            } else if let match = context.firstMatch(of: /COPY .*?, line (\d+)(?:, column (.+?)(?:: |\n|$))?/),
+                // Line 0 is before the first row.
+                let line = Int(match.1), line > 0
+            {
+                error.row = line
                 error.column = error.column ?? match.2.map { String($0) }
             }
         }

@@ -62,7 +62,7 @@ enum TimestampText {
         // Seconds and their fraction apart keep the microseconds exact where one floating-point product would not.
         let seconds = date.timeIntervalSinceReferenceDate.rounded(.down)
         let fraction = ((date.timeIntervalSinceReferenceDate - seconds) * 1_000_000).rounded()
-        guard let whole = Int64(exactly: seconds + referenceSeconds), whole.magnitude < 10_000_000_000_000 else {
+        guard let whole = Int64(exactly: seconds + referenceSeconds), whole.magnitude < 9_223_372_036_854 else {
             return nil
         }
         let microseconds = whole * 1_000_000 + Int64(fraction)
