@@ -230,7 +230,8 @@ struct StatementTextTests {
         var id: Int
     }
 
-    static let table = "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 20); CREATE TABLE victim ()"
+    static let table =
+        "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 20); CREATE TABLE victim ()"
 
     @Test("is refused if it holds a zero byte: half a scope is another scope")
     func zeroByte() async throws {
@@ -249,7 +250,9 @@ struct StatementTextTests {
         }
     }
 
-    @Test("is refused if it is more than the name of a type", arguments: ["int; DROP TABLE victim", "int, ADD x int", "no_such"])
+    @Test(
+        "is refused if it is more than the name of a type",
+        arguments: ["int; DROP TABLE victim", "int, ADD x int", "no_such"])
     func extraColumn(type: String) async throws {
         try await withDatabase(setup: Self.table) { client async throws in
             var options = SyncOptions()

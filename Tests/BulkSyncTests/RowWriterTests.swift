@@ -312,6 +312,19 @@ struct CodableRowTests {
     }
 }
 
+@Suite("A URL")
+struct URLTests {
+    struct Row<Value: Encodable>: Encodable { var page: Value }
+
+    @Test("is its text", arguments: [[25], [0]] as [[UInt32]])
+    func text(types: [UInt32]) async throws {
+        let url = try #require(URL(string: "http://x.example/y?z=1"))
+        let bytes = try await encoded(Rows([Row(page: url)]), types: types)
+        #expect(bytes == (try await encoded(Rows([Row(page: url.absoluteString)]), types: types)))
+        #expect(!bytes.contains(UInt8(ascii: "\"")))
+    }
+}
+
 @Suite("A date that no type of the server reaches")
 struct FarDateTests {
     struct Row: Encodable { var at: Date }

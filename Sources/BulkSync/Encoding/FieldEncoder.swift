@@ -34,6 +34,10 @@ final class FieldEncoder: Encoder {
         if Value.self == PostgresDate.self { return try known(unsafeBitCast(value, as: PostgresDate.self)) }
         if Value.self == PostgresTime.self { return try known(unsafeBitCast(value, as: PostgresTime.self)) }
         if Value.self == PostgresInterval.self { return try known(unsafeBitCast(value, as: PostgresInterval.self)) }
+        // Foundation's own encoders take it for a text, too; its encode(to:) writes an object.
+        if Value.self == URL.self, !isJSONColumn {
+            return try encodeAny(unsafeBitCast(value, as: URL.self).absoluteString)
+        }
         try encodeAny(value)
     }
 
