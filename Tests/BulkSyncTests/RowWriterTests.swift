@@ -312,6 +312,34 @@ struct CodableRowTests {
     }
 }
 
+@Suite("A column of bytes")
+struct ByteColumnTests {
+    struct Row<Value: Encodable>: Encodable {
+        var id: Int
+        var payload: Value
+    }
+
+    private func code(_ value: some Encodable, type: UInt32 = 17) async -> BulkSyncError.Code? {
+        do {
+            _ = try await encoded(Rows([Row(id: 1, payload: value)]), types: [23, type])
+            return nil
+        } catch {
+            return (error as? BulkSyncError)?.code
+        }
+    }
+
+    @Test("takes nothing whose text the server would take for bytes")
+    func refused() async {
+        #expect(await code(7) == .encoding)
+        #expect(await code(UUID()) == .encoding)
+        #expect(await code([1, 2] as [UInt8]) == .encoding)
+        #expect(await code([1, 2], type: 1001) == .encoding)
+        #expect(await code(Data([1])) == nil)
+        #expect(await code([Data([1])], type: 1001) == nil)
+        #expect(await code(#"\\x01"#) == nil)
+    }
+}
+
 @Suite("A URL")
 struct URLTests {
     struct Row<Value: Encodable>: Encodable { var page: Value }

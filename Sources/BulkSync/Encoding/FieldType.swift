@@ -99,4 +99,11 @@ extension ColumnType {
         case (_, let kind): field.takes(kind)
         }
     }
+
+    /// Whether the text of a value of this kind means the value to the server.
+    func canMean(_ column: ColumnKind) -> Bool {
+        let kind = field == .array && column.kind == .array ? column.element : column.kind
+        guard (field == .array ? element : field) == .bytea else { return true }
+        return [.bytes, .string, .null].contains(kind)
+    }
 }

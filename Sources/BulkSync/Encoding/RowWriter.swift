@@ -86,12 +86,15 @@ public struct RowWriter: ~Copyable {
     /// Takes the types of the columns, and decides the format: binary if each column has a binary form for what the
     /// first row holds there, and text for all of them otherwise.
     ///
-    /// Text is never wrong, only slower.
-    mutating func setTypes(_ columns: [StagedColumn]) {
+    /// Text is never wrong, only slower; but the server takes any text for bytes, so that a column of bytes is for bytes.
+    mutating func setTypes(_ columns: [StagedColumn]) throws(BulkSyncError) {
         types.deallocate()
         types = .allocate(capacity: max(columns.count, 1))
         for (index, column) in columns.enumerated() {
             (types + index).initialize(to: ColumnType(column.type))
+        }
+        for (index, kind) in kinds.enumerated() where index < columns.count && !types[index].canMean(kind) {
+            throw failure("a column of type bytea takes Data, or its text", at: index)
         }
         let isBinary = kinds.count == columns.count && kinds.indices.allSatisfy { types[$0].takes(kinds[$0]) }
         mode = isBinary ? .binary : .text

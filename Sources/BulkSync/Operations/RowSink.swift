@@ -55,7 +55,7 @@ public final class RowSink {
 
     private func begin() async throws {
         hasBegun = true
-        writer.pointee.setTypes(stream.columns)
+        try writer.pointee.setTypes(stream.columns)
         writer.pointee.beginCopy()
         try await stream.begin(writer.pointee.format)
     }

@@ -275,7 +275,7 @@ struct SequenceSource: CopySource {
     }
 
     mutating func prepare(columns: [StagedColumn]) throws {
-        feed.encoder.writer.pointee.setTypes(columns)
+        try feed.encoder.writer.pointee.setTypes(columns)
     }
 
     mutating func next(into buffer: inout CopyBuffer) async throws -> Bool {
@@ -326,7 +326,7 @@ struct AsyncSource<Source: AsyncSequence>: CopySource {
     }
 
     mutating func prepare(columns: [StagedColumn]) throws {
-        encoder.writer.pointee.setTypes(columns)
+        try encoder.writer.pointee.setTypes(columns)
     }
 
     mutating func next(into buffer: inout CopyBuffer) async throws -> Bool {
