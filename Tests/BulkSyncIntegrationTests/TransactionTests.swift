@@ -151,6 +151,18 @@ struct TransactionTests {
         }
     }
 
+    @Test("leaves the caller's own temporary tables alone")
+    func temporaryTables() async throws {
+        try await withDatabase(setup: Self.tables) { client async throws in
+            try await client.withTransaction { transaction in
+                try await transaction.execute(
+                    "CREATE TEMP TABLE company_staged (a int); INSERT INTO company_staged VALUES (7)")
+                try await transaction.sync([Company(id: 1)], into: "company", scope: .all)
+                #expect(try await transaction.query("SELECT a FROM company_staged") == [["7"]])
+            }
+        }
+    }
+
     @Test("runs its own operations one after the other, even if they are started at once")
     func concurrent() async throws {
         try await withDatabase(setup: Self.tables) { client async throws in
