@@ -130,6 +130,39 @@ struct TransactionTests {
         }
     }
 
+    @Test("refuses the client in a task that its closure starts, and does not wait for itself", .timeLimit(.minutes(1)))
+    func childTask() async throws {
+        try await withDatabase(setup: Self.tables) { client async throws in
+            let error = try await failure {
+                try await client.withTransaction { _ in
+                    async let found = client.inBulk([1], from: "company", as: Company.self)
+                    return try await found.count
+                }
+            }
+            #expect(error.code == .misuse)
+            // What a transaction started may call the client when it is over.
+            let later = try await client.withTransaction { _ in
+                Task {
+                    try await Task.sleep(for: .milliseconds(500))
+                    return try await client.inBulk([1], from: "company", as: Company.self).count
+                }
+            }
+            #expect(try await later.value == 0)
+        }
+    }
+
+    @Test("leaves the caller's own temporary tables alone")
+    func temporaryTables() async throws {
+        try await withDatabase(setup: Self.tables) { client async throws in
+            try await client.withTransaction { transaction in
+                try await transaction.execute(
+                    "CREATE TEMP TABLE company_staged (a int); INSERT INTO company_staged VALUES (7)")
+                try await transaction.sync([Company(id: 1)], into: "company", scope: .all)
+                #expect(try await transaction.query("SELECT a FROM company_staged") == [["7"]])
+            }
+        }
+    }
+
     @Test("runs its own operations one after the other, even if they are started at once")
     func concurrent() async throws {
         try await withDatabase(setup: Self.tables) { client async throws in

@@ -28,6 +28,11 @@ public actor BulkSyncClient {
     nonisolated let configuration: Configuration
     /// Where the extension is, once it was found.
     nonisolated let installation = Mutex<ExtensionInstallation?>(nil)
+    /// The name of the staged tables: one that no temporary table of the caller has.
+    ///
+    /// One serves them all, as operations follow
+    /// each other, and the table of the last one is replaced by that of the next.
+    nonisolated let stagedName = "bulk_sync_staged_" + String(UInt64.random(in: 0...UInt64.max), radix: 16)
     private let server: ServerConnection
 
     /// The thread of the connection.

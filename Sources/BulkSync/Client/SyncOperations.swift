@@ -51,16 +51,16 @@ extension BulkSyncClient {
         begin: String,
         _ body: () async throws -> Result
     ) async throws -> Result {
-        try await turnstile.enter()
-        defer { turnstile.leave() }
-        do {
-            try await self.begin(begin)
-            let result = try await body()
-            try await commitUnlessCancelled()
-            return result
-        } catch {
-            await rollBack()
-            throw logged(error)
+        try await turnstile.pass {
+            do {
+                try await self.begin(begin)
+                let result = try await body()
+                try await commitUnlessCancelled()
+                return result
+            } catch {
+                await rollBack()
+                throw logged(error)
+            }
         }
     }
 

@@ -43,8 +43,10 @@ public final class Transaction: SyncOperations {
 
     /// Runs an operation in a savepoint.
     func perform<Result>(_ body: () async throws -> Result) async throws -> Result {
-        try await turnstile.enter()
-        defer { turnstile.leave() }
+        try await turnstile.pass { try await performInSavepoint(body) }
+    }
+
+    private func performInSavepoint<Result>(_ body: () async throws -> Result) async throws -> Result {
         if hasEnded.withLock({ $0 }) {
             throw BulkSyncError(code: .misuse, message: "the transaction has ended")
         }
@@ -65,7 +67,7 @@ public final class Transaction: SyncOperations {
         hasEnded.withLock { $0 = true }
         // In a task of its own, which the cancellation of this one does not reach. Who comes later finds that it has ended.
         await Task { [turnstile] in
-            if (try? await turnstile.enter()) != nil { turnstile.leave() }
+            try? await turnstile.pass {}
         }.value
     }
 }
@@ -87,10 +89,12 @@ extension BulkSyncClient {
     ///   - readOnly: Whether the transaction may only read. Rows cannot be staged then, so that only `inBulk` works.
     ///   - retrying: How many times the closure is run again, from the beginning and in a new transaction, when it fails with
     ///     an error that is ``BulkSyncError/isRetryable``. It must be able to produce its rows again.
-    ///   - body: What to do. It calls the transaction that it is given, not the client.
+    ///   - body: What to do. It calls the transaction that it is given, not the client: that throws the code
+    ///     ``BulkSyncError/Code/misuse``, in a task that the closure starts, too.
     /// - Returns: What the closure returns.
     /// - Throws: What the closure throws; ``BulkSyncError`` if the commit fails, as with a deferred constraint. The code
     ///   ``BulkSyncError/Code/outcomeUnknown`` says that the connection was lost during the commit.
+    @discardableResult
     public nonisolated func withTransaction<Result>(
         isolation: Transaction.Isolation? = nil,
         readOnly: Bool = false,
@@ -100,8 +104,14 @@ extension BulkSyncClient {
         var begin = "BEGIN"
         if let isolation { begin += " ISOLATION LEVEL \(isolation.rawValue)" }
         begin += readOnly ? " READ ONLY" : " READ WRITE"
-        try await turnstile.enter()
-        defer { turnstile.leave() }
+        return try await turnstile.pass { try await repeatedly(begin: begin, retrying: retrying, body) }
+    }
+
+    private nonisolated func repeatedly<Result>(
+        begin: String,
+        retrying: Int,
+        _ body: (Transaction) async throws -> Result
+    ) async throws -> Result {
         var attempt = 0
         while true {
             do {

@@ -7,8 +7,8 @@ import Synchronization
 /// An actor alone does not do this: it is free for the next caller whenever an operation waits for its rows.
 final class Turnstile: Sendable {
     private struct State: Sendable {
-        /// The task that went through and has not left.
-        var holder: TaskIdentity?
+        /// Who went through and has not left.
+        var holder: Pass?
         var waiting: [Waiter] = []
     }
 
@@ -21,7 +21,7 @@ final class Turnstile: Sendable {
         }
 
         let phase = Mutex(Phase.new)
-        let task = TaskIdentity.current
+        let pass = Pass()
 
         /// Wakes the waiter unless it was woken before; tells whether this call did it.
         func wake(entering: Bool) -> Bool {
@@ -42,18 +42,39 @@ final class Turnstile: Sendable {
         }
     }
 
+    /// Tells those who went through apart.
+    private final class Pass: Sendable {}
+
+    /// What the task, and those that it was started by, went through: a child task inherits it.
+    @TaskLocal private static var passes: [Pass] = []
+
     private let state = Mutex(State())
 
-    /// Waits for its turn.
+    /// Waits for its turn, and runs a closure.
     ///
-    /// - Throws: ``BulkSyncError`` with the code ``BulkSyncError/Code/cancelled`` if the task is cancelled before, and
-    ///   ``BulkSyncError/Code/misuse`` if it would wait for itself.
-    func enter() async throws(BulkSyncError) {
+    /// - Throws: What the closure throws; ``BulkSyncError`` with the code ``BulkSyncError/Code/cancelled`` if the task is
+    ///   cancelled before, and ``BulkSyncError/Code/misuse`` if it would wait for itself or for the task that started it.
+    func pass<Result>(
+        isolation: isolated (any Actor)? = #isolation,
+        _ body: () async throws -> Result
+    ) async throws -> Result {
+        let pass = try await enter()
+        defer { leave() }
+        return try await Self.$passes.withValue(Self.passes + [pass]) {
+            // It is by naming the isolation that this closure runs where the caller is.
+            _ = isolation
+            return try await body()
+        }
+    }
+
+    private func enter() async throws(BulkSyncError) -> Pass {
         let waiter = Waiter()
-        if state.withLock({ $0.holder == waiter.task }) {
+        let passes = Self.passes
+        if state.withLock({ state in passes.contains { $0 === state.holder } }) {
             var error = BulkSyncError(
                 code: .misuse,
-                message: "the connection is in the middle of an operation or a transaction of this very task"
+                message:
+                    "the connection is in the middle of an operation or a transaction of this very task, or of one that started it"
             )
             error.hint =
                 "Inside of withTransaction, call the transaction and not the client; where rows are produced or taken, call neither."
@@ -67,6 +88,7 @@ final class Turnstile: Sendable {
             _ = waiter.wake(entering: false)
         }
         if !entered { throw .cancelled }
+        return waiter.pass
     }
 
     private func queue(_ waiter: Waiter, _ continuation: CheckedContinuation<Bool, Never>) {
@@ -74,7 +96,7 @@ final class Turnstile: Sendable {
             waiter.phase.withLock { phase in
                 if case .cancelled = phase { return false }
                 if state.holder == nil {
-                    state.holder = waiter.task
+                    state.holder = waiter.pass
                     phase = .done
                     return true
                 }
@@ -91,20 +113,10 @@ final class Turnstile: Sendable {
         state.withLock { state in
             while !state.waiting.isEmpty {
                 let next = state.waiting.removeFirst()
-                state.holder = next.task
+                state.holder = next.pass
                 if next.wake(entering: true) { return }
             }
             state.holder = nil
         }
-    }
-}
-
-/// Tells tasks apart while they run.
-struct TaskIdentity: Hashable, Sendable {
-    private let hash: Int
-
-    /// The task that asks.
-    static var current: TaskIdentity {
-        TaskIdentity(hash: withUnsafeCurrentTask { $0?.hashValue ?? 0 })
     }
 }

@@ -1,12 +1,18 @@
 /// Takes the rows that a closure writes.
 ///
 /// Rows are sent as they come; `append` waits while the server is busy with what it has. A sink is for the one task that
-/// its closure runs in, and is of no use after it.
+/// its closure runs in. After the closure has ended, `append` throws the code ``BulkSyncError/Code/misuse``.
+///
+/// An error of the server ends the operation even if the closure catches it; a row that could not be written, and whose error
+/// the closure catches, is left out.
 public final class RowSink {
     private let stream: CopyStream
     let writer: UnsafeMutablePointer<RowWriter>
     private var buffer = CopyBuffer()
     private var hasBegun = false
+    private var hasEnded = false
+    /// Why nothing more can be sent, which the closure may have caught.
+    private var failure: (any Error)?
 
     init(_ stream: CopyStream, columns: [String]) {
         self.stream = stream
@@ -29,8 +35,9 @@ public final class RowSink {
     /// - Parameter encode: Appends one value for each column. It is called twice for the first row, whose values tell in
     ///   which format the rows are sent.
     /// - Throws: What the closure throws; ``BulkSyncError`` with the code ``BulkSyncError/Code/encoding`` if a value does not
-    ///   fit; the error of the server, if it has failed meanwhile.
+    ///   fit; the error of the server, if it has failed meanwhile; ``BulkSyncError/Code/misuse`` after the end of the closure.
     public func append(_ encode: (inout RowWriter) throws -> Void) async throws {
+        try check()
         if !hasBegun {
             try writer.pointee.probe(encode)
             try await begin()
@@ -46,6 +53,7 @@ public final class RowSink {
     /// - Parameter row: The row.
     /// - Throws: What `append` with a closure throws.
     public func append<Row: RowEncodable>(_ row: Row) async throws {
+        try check()
         if !hasBegun, Row.columns != writer.pointee.names {
             throw BulkSyncError(
                 code: .encoding, message: "the columns of \(Row.self) are not those of the rows to be written")
@@ -57,16 +65,40 @@ public final class RowSink {
         hasBegun = true
         try writer.pointee.setTypes(stream.columns)
         writer.pointee.beginCopy()
-        try await stream.begin(writer.pointee.format)
+        do {
+            try await stream.begin(writer.pointee.format)
+        } catch {
+            failure = error
+            throw error
+        }
     }
 
     private func flush() async throws {
-        try await stream.send(writer.pointee.buffer.bytes, rows: writer.pointee.rowCount)
+        do {
+            try await stream.send(writer.pointee.buffer.bytes, rows: writer.pointee.rowCount)
+        } catch {
+            failure = error
+            throw error
+        }
         writer.pointee.buffer.removeAll()
+    }
+
+    private func check() throws {
+        if hasEnded {
+            throw BulkSyncError(
+                code: .misuse, message: "the closure that the rows were to be appended in has ended")
+        }
+        if let failure { throw failure }
+    }
+
+    /// Takes no more rows.
+    func end() {
+        hasEnded = true
     }
 
     /// Sends what is left.
     func finish() async throws {
+        if let failure { throw failure }
         if !hasBegun { try await begin() }
         writer.pointee.endCopy()
         try await flush()

@@ -117,7 +117,9 @@ extension BulkSyncClient {
             var (staged, stream) = try await makeStaged(table, columns, extraColumns, progress)
             let sink = RowSink(stream, columns: columns)
             do {
+                defer { sink.end() }
                 try await write(sink)
+                sink.end()
                 try await sink.finish()
                 try await stream.finish(rows: sink.rowCount)
             } catch {
@@ -154,10 +156,10 @@ extension BulkSyncClient {
         do {
             made = try await execute(
                 """
-                SELECT \(schema).bulk_stage($1::pg_catalog.regclass, $2::pg_catalog.text[], on_commit_drop => true)
-                    ::pg_catalog.oid::pg_catalog.text
+                SELECT \(schema).bulk_stage($1::pg_catalog.regclass, $2::pg_catalog.text[],
+                    staged_name => $3::pg_catalog.text, on_commit_drop => true)::pg_catalog.oid::pg_catalog.text
                 """,
-                [table.sql, ofTarget.map { arrayText($0) }]
+                [table.sql, ofTarget.map { arrayText($0) }, stagedName]
             )
         } catch {
             // The extension may have been moved, or dropped, since it was found.
