@@ -28,4 +28,9 @@ struct BulkSyncCommand: AsyncParsableCommand {
 
     /// The release, as `default_version` of the extension has it.
     static let version = "1.0"
+
+    static func main() async {
+        openStandardDescriptors()
+        await main(nil)
+    }
 }

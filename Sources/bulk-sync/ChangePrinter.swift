@@ -56,7 +56,7 @@ final class ChangePrinter: Sendable {
 
     private func flush(_ state: inout State) throws {
         if state.pending.isEmpty { return }
-        try FileHandle.standardOutput.write(contentsOf: state.pending)
+        try printOutput(state.pending, outcome: "nothing was changed")
         state.pending.removeAll(keepingCapacity: true)
     }
 

@@ -74,11 +74,7 @@ private func printError(_ error: any Error) {
         lines = ["error: \(error)"]
     }
     for line in lines {
-        FileHandle.standardError.write(Data("bulk-sync: \(line)\n".utf8))
+        // Where not even this can be printed, the exit status has to do.
+        try? FileHandle.standardError.write(contentsOf: Data("bulk-sync: \(line)\n".utf8))
     }
-}
-
-/// Prints to standard output, and fails if that is not possible: on a full disk, for instance.
-func printLine(_ line: String) throws {
-    try FileHandle.standardOutput.write(contentsOf: Data("\(line)\n".utf8))
 }

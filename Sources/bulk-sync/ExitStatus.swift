@@ -16,6 +16,7 @@ enum ExitStatus: Int32, CaseIterable {
     case noInput = 66
     case connection = 69
     case unexpected = 70
+    case outputFailure = 73
     case unknownOutcome = 74
     case retryable = 75
     case permission = 77
@@ -25,6 +26,10 @@ enum ExitStatus: Int32, CaseIterable {
 
     /// Chooses by the kind of error.
     init(_ error: any Error) {
+        if error is OutputError {
+            self = .outputFailure
+            return
+        }
         guard let error = error as? BulkSyncError else {
             self = .unexpected
             return
@@ -82,6 +87,7 @@ enum ExitStatus: Int32, CaseIterable {
         case .noInput: "the file cannot be read"
         case .connection: "no connection, or it was lost and nothing was changed"
         case .unexpected: "any other error"
+        case .outputFailure: "the result could not be printed; a sync took place nevertheless"
         case .unknownOutcome: "the connection was lost during COMMIT: run the command again"
         case .retryable: "a conflict, or a timeout: run the command again"
         case .permission: "no privilege, or a read-only server (42501, 25006)"

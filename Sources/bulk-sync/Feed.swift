@@ -10,6 +10,8 @@ struct Feed: Sendable {
 
     init(_ file: FileOptions, _ table: TableOptions, quiet: Bool) throws {
         var rows = try file.rows(with: table.namedColumns)
+        // An extra column exists for the file's sake: one that the file lacks is a name mistyped.
+        rows.required = table.extraColumn.map(\.name)
         self.table = table.table
         key = table.keyColumns
         progress = quiet ? nil : ProgressBar(path: file.isStandardInput ? nil : file.file)

@@ -91,6 +91,11 @@ struct FileOptions: ParsableArguments {
 
     private func fileFormat() throws -> FileFormat {
         guard let kind else {
+            if file.lowercased().hasSuffix(".gz") {
+                throw ValidationError(
+                    "'\(file)' is compressed. Decompress it on the way: gunzip -c FILE | bulk-sync sync - --format csv …"
+                )
+            }
             throw ValidationError("The name '\(file)' does not tell the format of the file: say --format.")
         }
         try refuse("delimiter", delimiter != nil && kind != .csv, kind)

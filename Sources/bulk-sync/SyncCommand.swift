@@ -74,12 +74,21 @@ private struct Report {
 
     func print(_ summary: SyncSummary) throws {
         if isQuiet { return }
+        // A reader that has gone away is told of like a full disk, by a message and a status.
+        signal(SIGPIPE, SIG_IGN)
         if isJSON {
             let counts = SummaryLine(summary, dryRun: isDryRun)
-            try printLine(String(decoding: JSONEncoder.lines.encode(counts), as: UTF8.self))
+            try printOutput(JSONEncoder.lines.encode(counts) + Data("\n".utf8), outcome: outcome(summary))
         } else {
-            try printLine(isDryRun ? "dry run: \(summary)" : summary.description)
+            let line = isDryRun ? "dry run: \(summary)" : summary.description
+            try printOutput(Data("\(line)\n".utf8), outcome: outcome(summary))
         }
+    }
+
+    private func outcome(_ summary: SyncSummary) -> String {
+        if isDryRun { return "nothing was changed" }
+        if summary.inserted + summary.updated + summary.deleted == 0 { return "the table needed no change" }
+        return "the table was changed (\(summary))"
     }
 }
 

@@ -23,6 +23,7 @@ struct Command {
     /// Runs the command to its end.
     ///
     /// - Parameters:
+    ///   - shell: A line for the shell that runs the command, `"$0"`, with its arguments, `"$@"`; nil: no shell.
     ///   - arguments: The arguments.
     ///   - input: What its standard input holds; nil if it holds nothing and does not end either.
     ///   - client: A client in the database to use.
@@ -33,6 +34,7 @@ struct Command {
     /// - Returns: What it printed, and its exit status.
     /// - Throws: What the closure throws, or the reason why the command cannot be run.
     static func run(
+        shell: String? = nil,
         _ arguments: [String],
         input: String? = "",
         in client: BulkSyncClient? = nil,
@@ -42,8 +44,8 @@ struct Command {
         when condition: () async throws -> Bool = { true }
     ) async throws -> Command {
         let process = Process()
-        process.executableURL = executable
-        process.arguments = arguments
+        process.executableURL = shell == nil ? executable : URL(fileURLWithPath: "/bin/sh")
+        process.arguments = (shell.map { ["-c", $0, executable.path] } ?? []) + arguments
         var variables = ProcessInfo.processInfo.environment
         variables["TERM"] = "xterm"
         variables["PGDATABASE"] = client?.configuration.database

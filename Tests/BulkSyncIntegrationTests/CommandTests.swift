@@ -253,6 +253,60 @@ struct CommandTests {
         }
     }
 
+    @Test("tells that the table was changed where the result cannot be printed")
+    func unprintable() async throws {
+        try await withDatabase(setup: setup) { client in
+            for redirection in [">/dev/full", ">&-"] {
+                _ = try await client.execute("UPDATE employee SET age = 30 WHERE name = 'Ann'")
+                let shell = "exec \"$0\" \"$@\" \(redirection)"
+                let sync = try await Command.run(
+                    shell: shell, ["-"] + usual, input: "name,age\nAnn,31\n", in: client)
+                #expect(sync.status == 73)
+                #expect(sync.errors.hasPrefix("bulk-sync: error: the table was changed ("), "\(sync.errors)")
+                #expect(sync.errors.contains(", but the result could not be printed: "))
+                #expect(sync.errors.split(separator: "\n").count == 1)
+                #expect(try await client.lines("SELECT age FROM employee WHERE name = 'Ann'") == ["31"])
+                let compare = try await Command.run(
+                    shell: shell, ["compare", "-"] + usual, input: "name,age\nAnn,32\n", in: client)
+                #expect(compare.status == 73)
+                #expect(compare.errors.hasPrefix("bulk-sync: error: nothing was changed, but"), "\(compare.errors)")
+            }
+        }
+    }
+
+    @Test("refuses an extra column that the file lacks")
+    func absentExtraColumn() async throws {
+        try await withDatabase(setup: setup) { client in
+            let files = [
+                ("name,age\nAnn,31\n", ["--format", "csv"]),
+                ("Ann,31\n", ["--no-header", "--columns", "name,age"]),
+                ("{\"name\":\"Ann\",\"age\":31}\n", ["--format", "jsonl"]),
+            ]
+            for (file, options) in files {
+                let command = try await Command.run(
+                    ["-", "--extra-column", "zz=int"] + options + usual, input: file, in: client)
+                #expect(command.status == 64)
+                #expect(command.errors.contains("\"zz\""), "\(command.errors)")
+            }
+            #expect(try await client.lines("SELECT age FROM employee WHERE name = 'Ann'") == ["30"])
+        }
+    }
+
+    @Test("calls a file broken whose header has a name twice")
+    func repeatedName() async throws {
+        try await withDatabase(setup: setup) { client in
+            let command = try await Command.run(["-"] + usual, input: "name,age,age\nAnn,1,1\n", in: client)
+            #expect(command.status == 65, "\(command.errors)")
+        }
+    }
+
+    @Test("tells how to read a compressed file")
+    func compressed() async throws {
+        let command = try await Command.run(["data.csv.gz"] + usual)
+        #expect(command.status == 64)
+        #expect(command.errors.contains("gunzip -c"), "\(command.errors)")
+    }
+
     @Test("ends with a status that tells what it needs")
     func environment() async throws {
         try await withDatabase(extension: false, setup: setup) { client in

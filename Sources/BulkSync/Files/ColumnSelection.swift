@@ -10,8 +10,17 @@ struct ColumnSelection {
     /// The other way round.
     private let names: [String: String]
 
-    init(columns: [String]?, names: [String: String], place: FilePlace) throws(BulkSyncError) {
+    /// Columns that must be there, though they may not be the only ones.
+    private let required: [String]
+
+    init(
+        columns: [String]?,
+        names: [String: String],
+        required: [String] = [],
+        place: FilePlace
+    ) throws(BulkSyncError) {
         self.columns = columns
+        self.required = required
         self.place = place
         self.names = names
         if let columns {
@@ -20,6 +29,12 @@ struct ColumnSelection {
             }
             if let twice = Self.repeated(columns) {
                 throw BulkSyncError(code: .duplicateColumn, message: "column \"\(twice)\" is listed twice")
+            }
+            for column in required where !columns.contains(column) {
+                throw BulkSyncError(
+                    code: .undefinedColumn,
+                    message: "column \"\(column)\" is needed, but is not among the columns to load"
+                )
             }
             for column in names.keys.sorted() where !columns.contains(column) {
                 throw BulkSyncError(
@@ -65,9 +80,9 @@ struct ColumnSelection {
             throw place.error("the first object has no keys", line: line, hint: "Name the columns to load.")
         }
         if let twice = Self.repeated(columns) {
-            throw place.error("two keys stand for this column", line: line, column: twice, code: .duplicateColumn)
+            throw place.error("two keys stand for this column", line: line, column: twice)
         }
-        try checkPresence(Set(columns), among: keys, in: "first object", line: line)
+        try checkPresence(among: keys, in: "first object", line: line)
         return columns
     }
 
@@ -83,21 +98,21 @@ struct ColumnSelection {
             )
         }
         if let twice = Self.repeated(found) {
-            throw place.error(
-                "two names in the header stand for this column", line: line, column: twice, code: .duplicateColumn)
+            throw place.error("two names in the header stand for this column", line: line, column: twice)
         }
-        try checkPresence(Set(found), among: header, in: "header", line: line)
+        try checkPresence(among: header, in: "header", line: line)
         return fields
     }
 
-    /// Refuses if columns that were asked for, or renamed, are not there.
+    /// Refuses if columns that were asked for, renamed or required are not there.
     private func checkPresence(
-        _ found: Set<String>,
         among header: [String],
         in what: String,
         line: Int
     ) throws(BulkSyncError) {
-        for column in columns ?? names.keys.sorted() where !found.contains(column) {
+        // A field of the column's own name does not do for a column that is taken from another field.
+        let present = Set(header)
+        for column in (columns ?? names.keys.sorted()) + required where !present.contains(name(of: column)) {
             throw place.error(
                 "there is no \"\(name(of: column))\" in the \(what)",
                 line: line,

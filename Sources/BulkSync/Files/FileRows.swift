@@ -1,7 +1,8 @@
 /// Rows in a file, or in a stream of bytes, to be synced into a table.
 ///
 /// ```swift
-/// let summary = try await client.sync(FileRows(path: "employees.csv"), into: "employee", key: ["name"])
+/// let employees = FileRows(path: "employees.csv")
+/// let summary = try await client.sync(Rows(employees), into: "employee", key: ["name"], scope: .all)
 /// ```
 ///
 /// The bytes are read while they are sent, in constant memory. The first line of a CSV file names the columns of the
@@ -30,6 +31,9 @@ public struct FileRows: Sendable {
 
     /// Is told how many bytes have been read so far, after each piece of about 64 kB.
     public var onRead: (@Sendable (_ bytes: Int) -> Void)?
+
+    /// Columns that the file must have, by their names in the table, whatever else it has.
+    package var required: [String] = []
 
     let open: Opener
 

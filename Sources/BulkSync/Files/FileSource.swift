@@ -98,7 +98,8 @@ package struct FileSource: CopySource {
 
     private func makeParser() throws(BulkSyncError) -> any RecordParser {
         let place = FilePlace(name: file.name)
-        let selection = try ColumnSelection(columns: file.columns, names: file.names, place: place)
+        let selection = try ColumnSelection(
+            columns: file.columns, names: file.names, required: file.required, place: place)
         switch file.format?.kind {
         case .csv(let options): return try LineParser<CSVFields>(.make(options), header: options.header, selection)
         case .tsv(let options): return try LineParser<TSVFields>(.make(options), header: options.header, selection)
