@@ -86,7 +86,7 @@ final class FieldEncoder: Encoder {
         case .nothing, .object, .array:
             if writer.pointee.mode == .probing, isElement {
                 // The column may turn out to be a json column, which takes the whole array.
-                try writer.pointee.note(.json)
+                try writer.pointee.note(.json) { try $0.append(json: value) }
             } else if writer.pointee.mode != .binary, !isElement {
                 try writer.pointee.append(json: value)
             } else {

@@ -17,7 +17,7 @@ extension RowWriter {
     public mutating func append(_ value: Bool?) throws {
         guard let value else { return try null(.bool) }
         switch mode {
-        case .probing: try note(.bool)
+        case .probing: try note(.bool) { try $0.append(value) }
         case .binary: try binary(value, next())
         case .text:
             _ = try next()
@@ -114,7 +114,7 @@ extension RowWriter {
         guard let value else { return try null(.integer) }
         if let narrow = Int64(exactly: value) { return try append(integer: narrow) }
         switch mode {
-        case .probing: try note(.integer)
+        case .probing: try note(.integer) { try $0.append(value) }
         case .binary:
             let type = try next()
             switch type {
@@ -133,7 +133,7 @@ extension RowWriter {
     mutating func append(integer value: Int64) throws(BulkSyncError) {
         switch mode {
         case .binary: try binary(value, next())
-        case .probing: try note(.integer)
+        case .probing: try note(.integer) { try $0.append(integer: value) }
         case .text:
             _ = try next()
             try append(text: String(value))
@@ -150,7 +150,7 @@ extension RowWriter {
         guard let value else { return try null(.float) }
         switch mode {
         case .binary: try binary(value, next())
-        case .probing: try note(.float)
+        case .probing: try note(.float) { try $0.append(value) }
         case .text:
             _ = try next()
             try append(text: Self.text(value))
@@ -165,7 +165,7 @@ extension RowWriter {
         guard let value else { return try null(.float) }
         switch mode {
         case .binary: try binary(value, next())
-        case .probing: try note(.float)
+        case .probing: try note(.float) { try $0.append(value) }
         case .text:
             // What a wider column would hold does not depend on the format of the COPY.
             let type = try next()
@@ -181,7 +181,7 @@ extension RowWriter {
         guard let value else { return try null(.decimal) }
         switch mode {
         case .binary: try binary(value, next())
-        case .probing: try note(.decimal)
+        case .probing: try note(.decimal) { try $0.append(value) }
         case .text:
             _ = try next()
             try append(text: value.description)
@@ -199,7 +199,7 @@ extension RowWriter {
         guard let value else { return try null(.string) }
         switch mode {
         case .binary: try binary(value, next())
-        case .probing: try note(.string)
+        case .probing: try note(.string) { try $0.append(value) }
         case .text:
             _ = try next()
             try append(text: value)
@@ -226,7 +226,7 @@ extension RowWriter {
         guard let value else { return try null(.timestamp) }
         switch mode {
         case .binary: try binary(value, next())
-        case .probing: try note(.timestamp)
+        case .probing: try note(.timestamp) { try $0.append(value) }
         case .text:
             let type = try next()
             guard let text = TimestampText.text(value) else { throw outOfRange(type) }
@@ -242,7 +242,7 @@ extension RowWriter {
         guard let value else { return try null(.uuid) }
         switch mode {
         case .binary: try binary(value, next())
-        case .probing: try note(.uuid)
+        case .probing: try note(.uuid) { try $0.append(value) }
         case .text:
             _ = try next()
             try append(text: value.uuidString.lowercased())
@@ -260,7 +260,7 @@ extension RowWriter {
             let type = try next()
             guard type == .bytea else { throw mismatch("bytes", type) }
             try value.withUnsafeBytes { try field($0) }
-        case .probing: try note(.bytes)
+        case .probing: try note(.bytes) { try $0.append(value) }
         case .text:
             _ = try next()
             try append(text: Self.text(value))
@@ -275,7 +275,7 @@ extension RowWriter {
         guard let value else { return try null(.date) }
         switch mode {
         case .binary: try binary(value, next())
-        case .probing: try note(.date)
+        case .probing: try note(.date) { try $0.append(value) }
         case .text:
             _ = try next()
             try append(text: value.description)
@@ -290,7 +290,7 @@ extension RowWriter {
         guard let value else { return try null(.time) }
         switch mode {
         case .binary: try binary(value, next())
-        case .probing: try note(.time)
+        case .probing: try note(.time) { try $0.append(value) }
         case .text:
             _ = try next()
             try append(text: value.description)
@@ -305,7 +305,7 @@ extension RowWriter {
         guard let value else { return try null(.interval) }
         switch mode {
         case .binary: try binary(value, next())
-        case .probing: try note(.interval)
+        case .probing: try note(.interval) { try $0.append(value) }
         case .text:
             _ = try next()
             try append(text: value.description)
@@ -318,7 +318,7 @@ extension RowWriter {
     /// - Throws: ``BulkSyncError`` with the code ``BulkSyncError/Code/encoding`` if the column cannot take it.
     public mutating func append(json value: (some Encodable)?) throws {
         guard let value else { return try null(.json) }
-        if mode == .probing { return try note(.json) }
+        if mode == .probing { return try note(.json) { try $0.append(json: value) } }
         let json: Data
         do {
             json = try NestedJSON.encoder.encode(value)
@@ -346,6 +346,7 @@ extension RowWriter {
         let start = buffer.count
         for value in values { try value.append(to: &self) }
         try endArray(from: start)
+        if mode == .probing { recorded?.append { try $0.append(values) } }
     }
 
     /// Appends an array that may hold NULL.
@@ -360,11 +361,12 @@ extension RowWriter {
             if let value { try value.append(to: &self) } else { try null(.null) }
         }
         try endArray(from: start)
+        if mode == .probing { recorded?.append { try $0.append(values) } }
     }
 
     mutating func null(_ kind: ValueKind) throws(BulkSyncError) {
         switch mode {
-        case .probing: try note(kind)
+        case .probing: try note(kind) { try $0.null(kind) }
         case .binary:
             _ = try next()
             buffer.append(bigEndian: Int32(-1))

@@ -37,6 +37,8 @@ public struct RowWriter: ~Copyable {
     private(set) var types: UnsafeMutablePointer<ColumnType>
     private(set) var columnCount = 0
     var kinds: [ColumnKind] = []
+    /// The values of the row that is probed, for a row that can be had only once; nil where it can be had again.
+    var recorded: [(inout RowWriter) throws -> Void]?
     /// The keys of a Codable row's columns.
     ///
     /// They and the flag are here, behind a pointer, and not in the encoder's object, where each look at them would
@@ -184,13 +186,22 @@ public struct RowWriter: ~Copyable {
     }
 
     /// Notes what a value of the first row is.
-    mutating func note(_ kind: ValueKind) throws(BulkSyncError) {
+    ///
+    /// - Parameters:
+    ///   - kind: What it is.
+    ///   - append: Appends the value again.
+    /// - Throws: ``BulkSyncError`` if the row has more values than columns.
+    mutating func note(
+        _ kind: ValueKind,
+        _ append: @escaping (inout RowWriter) throws -> Void
+    ) throws(BulkSyncError) {
         if isInArray {
             if elementKind == .null || kind == .json { elementKind = kind }
             return
         }
         column += 1
         kinds.append(ColumnKind(kind: kind))
+        recorded?.append(append)
         if !names.isEmpty, column > names.count { throw tooMany() }
     }
 

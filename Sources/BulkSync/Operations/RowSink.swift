@@ -32,17 +32,19 @@ public final class RowSink {
 
     /// Appends a row.
     ///
-    /// - Parameter encode: Appends one value for each column. It is called twice for the first row, whose values tell in
-    ///   which format the rows are sent.
+    /// - Parameter encode: Appends one value for each column. It is called once.
     /// - Throws: What the closure throws; ``BulkSyncError`` with the code ``BulkSyncError/Code/encoding`` if a value does not
     ///   fit; the error of the server, if it has failed meanwhile; ``BulkSyncError/Code/misuse`` after the end of the closure.
     public func append(_ encode: (inout RowWriter) throws -> Void) async throws {
         try check()
-        if !hasBegun {
-            try writer.pointee.probe(encode)
+        if hasBegun {
+            try writer.pointee.write(encode)
+        } else {
+            // The first row tells in which format the rows are sent.
+            let first = try writer.pointee.record(encode)
             try await begin()
+            try writer.pointee.write(first)
         }
-        try writer.pointee.write(encode)
         if writer.pointee.buffer.count >= chunkSize { try await flush() }
     }
 

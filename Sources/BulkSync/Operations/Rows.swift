@@ -241,6 +241,20 @@ extension RowWriter {
         }
     }
 
+    /// Learns the kinds of values from a row that can be had only once.
+    ///
+    /// - Parameter encode: Appends the values of the row.
+    /// - Returns: What appends them again.
+    /// - Throws: What the closure throws; ``BulkSyncError`` if the row has too many values, or too few.
+    mutating func record(_ encode: (inout RowWriter) throws -> Void) throws -> (inout RowWriter) throws -> Void {
+        recorded = []
+        defer { recorded = nil }
+        try probe(encode)
+        return { [values = recorded ?? []] row in
+            for append in values { try append(&row) }
+        }
+    }
+
     /// Appends a row.
     @inline(__always)
     mutating func write(_ encode: (inout RowWriter) throws -> Void) throws {
