@@ -120,6 +120,32 @@ struct SyncTests {
         }
     }
 
+    @Test("refuses a scope that was given two values for one column, and takes one that was given the same twice")
+    func contradictoryScope() async throws {
+        try await withDatabase(setup: employeeTable) { client async throws in
+            let scope = Scope.values(["company_id": 501, "name": "Anna"])
+            let two = scope.and(.values(["company_id": 502])).and(.where("age > 35"))
+            var options = SyncOptions(dryRun: true)
+            options.allowEmpty = true
+            let rows = [["company_id": 501]]
+            let errors = [
+                try await failure { try await client.sync(rows, into: "employee", scope: two, options: options) },
+                try await failure {
+                    try await client.compare(
+                        rows, with: "employee", scope: Scope.all.and(two), as: [String: SyncValue].self)
+                },
+            ]
+            for error in errors {
+                #expect(error.code == .invalidArgument)
+                #expect(error.message == "the scope holds two different values for column \"company_id\"")
+                #expect(error.hint != nil)
+            }
+            let same = scope.and(.values(["company_id": 501, "phone": nil]))
+            #expect(
+                try await client.sync([[String: Int]](), into: "employee", scope: same, options: options).deleted == 0)
+        }
+    }
+
     @Test("upserts, updates and inserts, each with what it is allowed to do")
     func actions() async throws {
         try await withDatabase(setup: employeeTable) { client async throws in

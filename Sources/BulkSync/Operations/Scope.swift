@@ -13,6 +13,8 @@ public struct Scope: Hashable, Sendable {
     var condition: String?
     var values: [String: SyncValue]?
     var columns: [String]?
+    /// The column that was given two values by ``and(_:)``, which cannot throw: whoever uses the scope does.
+    private(set) var contradiction: String?
 
     private init(condition: String? = nil, values: [String: SyncValue]? = nil, columns: [String]? = nil) {
         self.condition = condition
@@ -52,10 +54,12 @@ public struct Scope: Hashable, Sendable {
 
     /// The rows that are in this scope and in another one.
     ///
-    /// - Parameter other: The other scope. Where both hold a value for one column, it must be the same value.
+    /// - Parameter other: The other scope. Where both hold a value for one column, it must be the same value: an operation
+    ///   throws the code ``BulkSyncError/Code/invalidArgument`` for a scope with two.
     /// - Returns: The narrower scope.
     public func and(_ other: Scope) -> Scope {
         var result = self
+        result.contradiction = contradiction ?? other.contradiction
         switch (condition, other.condition) {
         case (let left?, let right?) where left != "true" && right != "true":
             // A line break ends a comment that a condition may close with.
@@ -64,14 +68,26 @@ public struct Scope: Hashable, Sendable {
             result.condition = left == nil || left == "true" ? right ?? left : left
         }
         if let values = other.values {
-            result.values = (result.values ?? [:]).merging(values) { left, right in
-                precondition(left == right, "two different values for one column leave nothing in scope")
-                return left
-            }
+            let own = result.values ?? [:]
+            let differing = values.filter { column, value in own[column].map { $0 != value } ?? false }
+            result.contradiction = result.contradiction ?? differing.keys.min()
+            result.values = own.merging(values) { left, _ in left }
         }
         if let columns = other.columns {
             result.columns = (result.columns ?? []) + columns.filter { !(result.columns ?? []).contains($0) }
         }
         return result
+    }
+}
+
+extension Scope {
+    /// Throws if the scope can hold no row at all, which is a mistake and no wish to delete everything.
+    func check() throws(BulkSyncError) {
+        guard let contradiction else { return }
+        var error = BulkSyncError(
+            code: .invalidArgument, message: "the scope holds two different values for column \"\(contradiction)\"")
+        error.hint = "Scopes that are combined by and(_:) must hold the same value for a column that both name."
+        error.column = contradiction
+        throw error
     }
 }

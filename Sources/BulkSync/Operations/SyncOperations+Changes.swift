@@ -186,6 +186,7 @@ extension SyncContext {
         _ each: (ChangeRecord) async throws -> Void
     ) async throws {
         try await perform {
+            try scope?.check()
             var progress = reporter
             let staged = try await client.stage(
                 rows, into: table, extraColumns: options.extraColumns, progress: &progress)

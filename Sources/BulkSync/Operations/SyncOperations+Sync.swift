@@ -204,6 +204,7 @@ extension BulkSyncClient {
         _ options: SyncOptions,
         _ reporter: ProgressReporter
     ) async throws -> SyncSummary {
+        try scope?.check()
         var progress = reporter
         let staged = try await stage(rows, into: table, extraColumns: options.extraColumns, progress: &progress)
         progress.enter(.syncing)
