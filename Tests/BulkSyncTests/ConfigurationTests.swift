@@ -134,13 +134,35 @@ struct DateTests {
 
     @Test(
         "that are spans have months, days and microseconds apart",
-        arguments: ["PT0S", "P1Y2M3DT4H5M6.7S", "P-1Y-2M3DT-4H-5M-6.7S", "P1D", "PT-0.000001S", "P-3M"]
+        arguments: [
+            "PT0S", "P1Y2M3DT4H5M6.7S", "P-1Y-2M3DT-4H-5M-6.7S", "P1D", "PT-0.000001S", "P-3M",
+            "PT-2562047788H-54.775808S",
+        ]
     )
     func intervals(text: String) {
         #expect(PostgresInterval(text)?.description == text)
         for broken in ["", "P", "1D", "P1", "PT1Y", "P1.5D", "P99999999999Y"] {
             #expect(PostgresInterval(broken) == nil)
         }
+    }
+
+    @Test(
+        "that are spans beyond what counts them are none",
+        arguments: [
+            "P999999999999999999Y", "P999999999999999999M999999999999999999Y", "PT999999999999999999H",
+            "PT2562047787H999999999999M", "PT2562047788H54.775808S", "PT999999999999999999S",
+        ])
+    func longIntervals(text: String) {
+        #expect(PostgresInterval(text) == nil)
+    }
+
+    @Test(
+        "of the server's JSON may be any day of the type date",
+        arguments: [("5874897-12-31", 2_145_031_948), ("0001-12-31 BC", -730_120), ("4714-11-24 BC", -2_451_545)])
+    func extremeDays(text: String, daysSince2000: Double) {
+        // Foundation begins to count in 2001, and 2000 was a leap year.
+        let expected = (daysSince2000 - 366) * 86_400
+        #expect(TimestampText.parse(text)?.timeIntervalSinceReferenceDate == expected)
     }
 
     @Test("of the server's JSON are points in time")

@@ -69,11 +69,6 @@ enum TimestampText {
         return range.contains(microseconds) ? microseconds : nil
     }
 
-    static func date(microseconds: Int64) -> Date {
-        let (seconds, rest) = CivilCalendar.split(microseconds, by: 1_000_000)
-        return Date(timeIntervalSinceReferenceDate: Double(seconds) - referenceSeconds + Double(rest) / 1_000_000)
-    }
-
     /// The text of a date, in UTC: `2026-11-21 08:30:00.5+00`; nil where the server's types do not reach.
     static func text(_ date: Date) -> String? {
         guard let microseconds = microseconds(date) else { return nil }
@@ -110,15 +105,20 @@ enum TimestampText {
         guard let date = scanner.date() else { return nil }
         var microseconds: Int64 = 0
         var offset: Int64 = 0
+        var isBeforeChrist = scanner.skip(" BC")
         if scanner.skip("T") || scanner.skip(" ") {
             guard let time = scanner.clock() else { return nil }
             microseconds = time
             offset = scanner.skip("Z") ? 0 : scanner.offset() ?? 0
+            isBeforeChrist = scanner.skip(" BC")
         }
-        let year = scanner.skip(" BC") ? 1 - date.year : date.year
+        let year = isBeforeChrist ? 1 - date.year : date.year
         guard scanner.isAtEnd, CivilCalendar.isValid(year: year, month: date.month, day: date.day) else { return nil }
+        // A column of type date reaches farther than microseconds in 64 bits do.
         let days = Int64(CivilCalendar.days(year: year, month: date.month, day: date.day))
-        return Self.date(microseconds: days * microsecondsPerDay + microseconds - offset * 1_000_000)
+        let (seconds, rest) = CivilCalendar.split(microseconds, by: 1_000_000)
+        let whole = days * 86_400 + seconds - offset
+        return Date(timeIntervalSinceReferenceDate: Double(whole) - referenceSeconds + Double(rest) / 1_000_000)
     }
 }
 

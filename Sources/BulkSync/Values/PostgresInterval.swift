@@ -29,25 +29,32 @@ extension PostgresInterval: LosslessStringConvertible {
         var scanner = TextScanner(description)
         guard scanner.skip("P"), !scanner.isAtEnd else { return nil }
         var (months, days, microseconds) = (Int64(0), Int64(0), Int64(0))
+        // What does not fit is no interval: PostgreSQL would not have written it.
+        func add(_ count: Int64, of unit: Int64, to sum: inout Int64) -> Bool {
+            let (product, isTooMuch) = count.multipliedReportingOverflow(by: unit)
+            let (total, overflows) = sum.addingReportingOverflow(product)
+            sum = total
+            return !isTooMuch && !overflows
+        }
         var isTime = false
         while !scanner.isAtEnd {
             if !isTime, scanner.skip("T") { isTime = true }
             let sign: Int64 = scanner.skip("-") ? -1 : 1
-            guard let whole = scanner.number(1, 18).map(Int64.init) else { return nil }
+            guard let whole = scanner.number(1, 18).map({ sign * Int64($0) }) else { return nil }
             let fraction = scanner.skip(".") ? scanner.fraction() : 0
             guard let fraction else { return nil }
-            switch true {
-            case !isTime && fraction == 0 && scanner.skip("Y"): months += sign * whole * 12
-            case !isTime && fraction == 0 && scanner.skip("M"): months += sign * whole
-            case !isTime && fraction == 0 && scanner.skip("D"): days += sign * whole
-            case isTime && fraction == 0 && scanner.skip("H") && whole < 2_562_047_788:
-                microseconds += sign * whole * 3_600_000_000
-            case isTime && fraction == 0 && scanner.skip("M") && whole < 153_722_867_280:
-                microseconds += sign * whole * 60_000_000
-            case isTime && scanner.skip("S") && whole < 9_223_372_036_854:
-                microseconds += sign * (whole * 1_000_000 + fraction)
-            default: return nil
-            }
+            let fits =
+                switch true {
+                case !isTime && fraction == 0 && scanner.skip("Y"): add(whole, of: 12, to: &months)
+                case !isTime && fraction == 0 && scanner.skip("M"): add(whole, of: 1, to: &months)
+                case !isTime && fraction == 0 && scanner.skip("D"): add(whole, of: 1, to: &days)
+                case isTime && fraction == 0 && scanner.skip("H"): add(whole, of: 3_600_000_000, to: &microseconds)
+                case isTime && fraction == 0 && scanner.skip("M"): add(whole, of: 60_000_000, to: &microseconds)
+                case isTime && scanner.skip("S"):
+                    add(whole, of: 1_000_000, to: &microseconds) && add(sign * fraction, of: 1, to: &microseconds)
+                default: false
+                }
+            if !fits { return nil }
         }
         guard let months = Int32(exactly: months), let days = Int32(exactly: days) else { return nil }
         self.init(months: months, days: days, microseconds: microseconds)
