@@ -25,6 +25,7 @@ public actor BulkSyncClient {
     /// Reaches the connection while its thread waits.
     nonisolated let interrupt: Interrupt
     nonisolated let turnstile = Turnstile()
+    nonisolated let callerTask = CallerTask()
     nonisolated let configuration: Configuration
     /// Where the extension is, once it was found.
     nonisolated let installation = Mutex<ExtensionInstallation?>(nil)
@@ -135,8 +136,15 @@ extension BulkSyncClient {
     /// An operation that is under way, or waits for its turn, fails with the code
     /// ``BulkSyncError/Code/connectionClosed``, and the server rolls it back. To close twice does no harm; a client that is
     /// released without being closed closes its connection, too.
+    ///
+    /// Where the operation waits for its caller, for the next row of an `AsyncSequence` or in a closure that writes rows or
+    /// takes changes, that is cancelled, as if by the cancellation of its task. Swift cannot leave it behind: one that does not
+    /// react to cancellation keeps its operation waiting until it returns. This call does not wait for it.
+    ///
+    /// The closure of a transaction is not cancelled; the next operation in it fails.
     public nonisolated func close() async {
         interrupt.close()
+        callerTask.close()
         await closeConnection()
     }
 

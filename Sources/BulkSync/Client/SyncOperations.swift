@@ -54,7 +54,7 @@ extension BulkSyncClient {
         try await turnstile.pass {
             do {
                 try await self.begin(begin)
-                let result = try await body()
+                let result = try await callerTask.run(body)
                 try await commitUnlessCancelled()
                 return result
             } catch {

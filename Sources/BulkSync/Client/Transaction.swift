@@ -52,7 +52,7 @@ public final class Transaction: SyncOperations {
         }
         _ = try await client.execute("SAVEPOINT bulk_sync_operation")
         do {
-            let result = try await body()
+            let result = try await client.callerTask.run(body)
             if Task.isCancelled { throw BulkSyncError.cancelled }
             _ = try await client.execute("RELEASE SAVEPOINT bulk_sync_operation")
             return result
