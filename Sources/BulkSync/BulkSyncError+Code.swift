@@ -78,6 +78,11 @@ extension BulkSyncError.Code {
     /// `42P01`: a table does not exist.
     public static let undefinedTable: Self = "42P01"
 
+    /// Whether there is no transaction, or no savepoint of the name in it.
+    var isMissingSavepoint: Bool {
+        self == "25P01" || self == "3B001"
+    }
+
     /// Whether the same transaction may succeed if it is run again from its beginning.
     public var isRetryable: Bool {
         self == .serializationFailure || self == .deadlockDetected
@@ -134,7 +139,7 @@ extension BulkSyncError.Code {
     /// `BS005`: the columns asked for are not unique in the table.
     public static let notUnique: Self = "BS005"
 
-    /// `BS006`: a transaction was used after its end, or a client inside its own transaction.
+    /// `BS006`: a transaction was used after its end or was ended by a command, or a client was used inside its own transaction.
     public static let misuse: Self = "BS006"
 }
 

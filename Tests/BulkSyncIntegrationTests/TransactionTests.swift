@@ -151,6 +151,51 @@ struct TransactionTests {
         }
     }
 
+    @Test(
+        "that a command has ended is of no more use, and nothing goes on outside of it",
+        arguments: [
+            "COMMIT", "ROLLBACK", "COMMIT; BEGIN", "ROLLBACK; BEGIN", "COMMIT AND CHAIN", "ROLLBACK AND CHAIN",
+            "END; SELECT 1",
+            "RELEASE SAVEPOINT bulk_sync_operation", "COMMIT; SELECT 1 / 0", "ROLLBACK; BEGIN; SELECT 1 / 0",
+        ])
+    func ended(command: String) async throws {
+        try await withDatabase(setup: Self.tables) { client async throws in
+            let error = try await failure {
+                try await client.withTransaction { transaction in
+                    try await transaction.sync([Company(id: 1)], into: "company", scope: .all)
+                    let first = try await failure { try await transaction.execute(command) }
+                    #expect(first.code == (command.hasSuffix("1 / 0") ? "22012" : .misuse))
+                    let second = try await failure {
+                        try await transaction.sync([Company(id: 2)], into: "company", scope: .all)
+                    }
+                    #expect(second.code == .misuse)
+                    #expect(second.message == "the transaction was ended by a command that was executed in it")
+                }
+            }
+            #expect(error.code == .misuse)
+            let hasCommitted = command.hasPrefix("COMMIT") || command.hasPrefix("END")
+            #expect(try await client.lines("SELECT id FROM company") == (hasCommitted ? ["1"] : []))
+            #expect(try await client.sync([Company(id: 3)], into: "company", scope: .all).inserted == 1)
+        }
+    }
+
+    @Test("that a command could not commit for a deferred constraint is of no more use")
+    func endedByFailure() async throws {
+        let setup =
+            Self.tables + "; ALTER TABLE worker ALTER CONSTRAINT worker_company_fkey DEFERRABLE INITIALLY DEFERRED"
+        try await withDatabase(setup: setup) { client async throws in
+            let error = try await failure {
+                try await client.withTransaction { transaction in
+                    try await transaction.sync([Worker(id: 1, company: 7)], into: "worker", scope: .all)
+                    let first = try await failure { try await transaction.execute("COMMIT") }
+                    #expect(first.code == .foreignKeyViolation)
+                }
+            }
+            #expect(error.code == .misuse)
+            #expect(try await client.lines("SELECT * FROM worker") == [])
+        }
+    }
+
     @Test("leaves the caller's own temporary tables alone")
     func temporaryTables() async throws {
         try await withDatabase(setup: Self.tables) { client async throws in

@@ -237,17 +237,21 @@ extension BulkSyncClient {
     }
 
     /// Undoes what an operation did since its savepoint.
-    func rollBackToSavepoint(_ name: String) async {
-        guard server.isOpen else { return }
+    ///
+    /// - Returns: False if the savepoint is gone, with the transaction that it belonged to.
+    func rollBackToSavepoint(_ name: String) async -> Bool {
+        guard server.isOpen else { return true }
         do {
             try await interruptibly { server throws(BulkSyncError) in
                 try server.endStream()
                 _ = try server.abortCopy()
                 _ = try server.execute("ROLLBACK TO SAVEPOINT \(name); RELEASE SAVEPOINT \(name)", [], .finish)
             }
+            return true
         } catch {
-            // The savepoint itself may have failed in a transaction that was broken before; then all of it is rolled back.
+            if error.code.isMissingSavepoint { return false }
             if !server.isInTransaction { server.close() }
+            return true
         }
     }
 

@@ -21,7 +21,16 @@ public final class Transaction: SyncOperations {
 
     private let client: BulkSyncClient
     private let turnstile = Turnstile()
-    private let hasEnded = Mutex(false)
+    /// Whether operations may run.
+    private enum State: Sendable {
+        case open
+        /// Its closure has ended.
+        case over
+        /// A command of the caller has ended it: what runs now would not be a part of it.
+        case lost
+    }
+
+    private let state = Mutex(State.open)
 
     init(_ client: BulkSyncClient) {
         self.client = client
@@ -35,8 +44,10 @@ public final class Transaction: SyncOperations {
     /// Runs SQL in the transaction: `SET LOCAL lock_timeout = '5s'`, for instance.
     ///
     /// - Parameter sql: One or more commands without parameters. Never put values into it. What they return is dropped.
-    ///   Commands that end the transaction are no business of this call.
-    /// - Throws: ``BulkSyncError`` as the server reports it.
+    ///   A command that ends the transaction, such as `COMMIT`, is a mistake: it has been executed when that is noticed, and
+    ///   the transaction is of no more use.
+    /// - Throws: ``BulkSyncError`` as the server reports it; the code ``BulkSyncError/Code/misuse`` if the commands ended the
+    ///   transaction.
     public func execute(_ sql: String) async throws {
         try await perform { _ = try await client.execute(sql) }
     }
@@ -47,24 +58,49 @@ public final class Transaction: SyncOperations {
     }
 
     private func performInSavepoint<Result>(_ body: () async throws -> Result) async throws -> Result {
-        if hasEnded.withLock({ $0 }) {
+        if state.withLock({ $0 }) == .over {
             throw BulkSyncError(code: .misuse, message: "the transaction has ended")
         }
+        try check()
         _ = try await client.execute("SAVEPOINT bulk_sync_operation")
         do {
             let result = try await client.callerTask.run(body)
             if Task.isCancelled { throw BulkSyncError.cancelled }
-            _ = try await client.execute("RELEASE SAVEPOINT bulk_sync_operation")
+            try await release()
             return result
         } catch {
-            await client.rollBackToSavepoint("bulk_sync_operation")
+            if await client.rollBackToSavepoint("bulk_sync_operation") == false {
+                state.withLock { $0 = .lost }
+                await client.rollBack()
+            }
             throw client.logged(error)
         }
     }
 
+    /// Ends the savepoint, which is there unless a command has ended the transaction, and perhaps begun another one.
+    private func release() async throws(BulkSyncError) {
+        do {
+            _ = try await client.execute("RELEASE SAVEPOINT bulk_sync_operation")
+        } catch {
+            guard error.code.isMissingSavepoint else { throw error }
+            state.withLock { $0 = .lost }
+            try check()
+        }
+    }
+
+    /// Throws if a command has ended the transaction.
+    func check() throws(BulkSyncError) {
+        guard state.withLock({ $0 }) == .lost else { return }
+        var error = BulkSyncError(
+            code: .misuse, message: "the transaction was ended by a command that was executed in it")
+        error.hint =
+            "Leave COMMIT, ROLLBACK and the savepoint bulk_sync_operation to the client: it commits when the closure returns, and rolls back when it throws."
+        throw error
+    }
+
     /// Waits for what still runs, and lets nothing more begin.
     func end() async {
-        hasEnded.withLock { $0 = true }
+        state.withLock { if $0 == .open { $0 = .over } }
         // In a task of its own, which the cancellation of this one does not reach. Who comes later finds that it has ended.
         await Task { [turnstile] in
             try? await turnstile.pass {}
@@ -139,6 +175,7 @@ extension BulkSyncClient {
             try await self.begin(begin)
             let result = try await body(transaction)
             await transaction.end()
+            try transaction.check()
             try await commitUnlessCancelled()
             return result
         } catch {
