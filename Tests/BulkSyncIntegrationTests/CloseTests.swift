@@ -72,13 +72,20 @@ struct CloseTests {
                 await never.wait()
                 try Task.checkCancellation()
             }
+        case "file":
+            let pipe = Pipe()
+            let file = FileRows(descriptor: pipe.fileHandleForReading.fileDescriptor, format: .csv())
+            pipe.fileHandleForWriting.write(Data("id\n1\n".utf8))
+            waiting.happen()
+            try await database.sync(Rows(file), into: "t", scope: .all)
+            withExtendedLifetime(pipe) {}
         default: Issue.record("there is no place \(place)")
         }
     }
 
     @Test(
         "ends the operation at once", .timeLimit(.minutes(1)),
-        arguments: ["writer", "a writer that goes on", "first row", "later row", "changes"], [false, true])
+        arguments: ["writer", "a writer that goes on", "first row", "later row", "changes", "file"], [false, true])
     func ends(place: String, inTransaction: Bool) async throws {
         try await withDatabase(setup: Self.table) { client async throws in
             let other = try await client.another()

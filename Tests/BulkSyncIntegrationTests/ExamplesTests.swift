@@ -155,6 +155,61 @@ struct ExamplesTests {
         }
     }
 
+    @Test("of files")
+    func files() async throws {
+        try await withDatabase(setup: Self.tables) { client async throws in
+            try await withFile("employees.csv", "name,phone,age\nAnna,1,30\nBert,,40\n") { path in
+                let summary = try await client.sync(
+                    Rows(FileRows(path: path)),
+                    into: "employee",
+                    key: ["name"],
+                    scope: .values(["company_id": 501])
+                )
+                #expect(summary.description == "2 inserted, 0 updated, 0 deleted, 0 unchanged")
+                let employees = FileRows(path: path)
+                let again = try await client.sync(Rows(employees), into: "employee", key: ["name"], scope: .all)
+                #expect(again.unchanged == 2)
+                let short = try await client.sync(.file(path), into: "employee", key: ["name"], scope: .all)
+                #expect(short == again)
+                // Standard input is a descriptor like this one.
+                let handle = try #require(FileHandle(forReadingAtPath: path))
+                let input = FileRows(descriptor: handle.fileDescriptor, format: .csv())
+                let read = try await client.sync(Rows(input), into: "employee", key: ["name"], scope: .all)
+                #expect(read == again)
+            }
+            try await withFile("employees.txt", "name;telefon\nAnna;2\n") { path in
+                let file = FileRows(path: path, format: .csv(delimiter: ";"), names: ["phone": "telefon"])
+                let summary = try await client.sync(Rows(file), into: "employee", key: ["name"], scope: .all)
+                #expect(summary.description == "0 inserted, 1 updated, 1 deleted, 0 unchanged")
+            }
+            try await withFile("employees.csv", "telefon,note,name\n3,new,Anna\n") { path in
+                let file = FileRows(path: path, columns: ["name", "phone"], names: ["phone": "telefon"])
+                let summary = try await client.sync(Rows(file), into: "employee", key: ["name"], scope: .all)
+                #expect(summary.updated == 1)
+            }
+            let body = stream([Data("name,phone\nAn".utf8), Data("na,3\n".utf8)])
+            let request = FileRows(chunks: body, format: .csv())
+            let sent = try await client.sync(Rows(request), into: "employee", key: ["name"], scope: .all)
+            #expect(sent.unchanged == 1)
+        }
+    }
+
+    @Test("of combined scopes, and of a transaction that a command ends")
+    func refusals() async throws {
+        try await withDatabase(setup: Self.tables) { client async throws in
+            let narrow = Scope.values(["company_id": 501]).and(.where("age > 30"))
+            #expect(try await client.sync([employees[1]], into: "employee", key: ["name"], scope: narrow).inserted == 1)
+            do {
+                try await client.withTransaction { transaction in
+                    try await transaction.execute("COMMIT")
+                }
+                Issue.record("the end of the transaction was not noticed")
+            } catch let error as BulkSyncError {
+                #expect(error.code == .misuse)
+            }
+        }
+    }
+
     @Test("of transactions and errors")
     func transactions() async throws {
         try await withDatabase(setup: Self.tables) { client async throws in
