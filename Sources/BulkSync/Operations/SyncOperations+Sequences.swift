@@ -1,5 +1,8 @@
 // The operations for sequences of rows. Each hands its rows on in the form that all operations understand; what they do,
 // and what their arguments mean in full, stands at those.
+//
+// Swift needs a function for each kind of sequence and of row: nothing joins Sequence and AsyncSequence, or Encodable and
+// RowEncodable. So an argument is repeated in all of them. What is new is a property of SyncOptions, which all hand on.
 
 extension SyncOperations {
     /// Makes a table match rows: `Codable` rows.
