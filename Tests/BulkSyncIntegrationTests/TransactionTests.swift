@@ -130,7 +130,8 @@ struct TransactionTests {
         }
     }
 
-    @Test("refuses the client in a task that its closure starts, and does not wait for itself", .timeLimit(.minutes(1)))
+    @Test(
+        "refuses the client in a task that its closure starts, and does not wait for itself", .timeLimit(.minutes(10)))
     func childTask() async throws {
         try await withDatabase(setup: Self.tables) { client async throws in
             let error = try await failure {
