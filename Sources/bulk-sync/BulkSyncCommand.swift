@@ -31,6 +31,7 @@ struct BulkSyncCommand: AsyncParsableCommand {
 
     static func main() async {
         openStandardDescriptors()
+        Interruption.shared.listen()
         await main(nil)
     }
 }

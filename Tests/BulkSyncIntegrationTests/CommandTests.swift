@@ -343,7 +343,8 @@ struct CommandTests {
                     try await client.lines(waiting) == ["1"]
                 }
                 #expect(command.status == 128 + signal)
-                #expect(command.output == "" && command.errors == "")
+                let word = signal == SIGINT ? "interrupted" : "terminated"
+                #expect(command.output == "" && command.errors == "bulk-sync: \(word): nothing was changed\n")
                 #expect(try await client.lines(waiting) == ["0"])
             }
             await other.close()
@@ -353,11 +354,15 @@ struct CommandTests {
     @Test("is interrupted while it waits for standard input")
     func interruptedInput() async throws {
         try await withDatabase(setup: setup) { client in
+            let connected = """
+                SELECT count(*) FROM pg_stat_activity
+                WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+                """
             let command = try await Command.run(["-"] + usual, input: nil, in: client, signal: SIGINT) {
-                try await Task.sleep(for: .milliseconds(300))
-                return true
+                try await client.lines(connected) == ["1"]
             }
             #expect(command.status == 130)
+            #expect(command.errors == "bulk-sync: interrupted: nothing was changed\n")
         }
     }
 
