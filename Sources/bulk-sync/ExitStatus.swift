@@ -44,6 +44,7 @@ enum ExitStatus: Int32, CaseIterable {
         .duplicateKeys: .duplicateKeys,
         .outOfScope: .outOfScope,
         .invalidArgument: .usage,
+        .invalidConnectionString: .usage,
         .undefinedFile: .noInput,
         .unreadableFile: .noInput,
         .outcomeUnknown: .unknownOutcome,
