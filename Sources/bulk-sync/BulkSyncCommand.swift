@@ -32,6 +32,19 @@ struct BulkSyncCommand: AsyncParsableCommand {
     static func main() async {
         openStandardDescriptors()
         Interruption.shared.listen()
-        await main(nil)
+        do {
+            var command = try parseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            // Help and the version are errors to the parser, with the status of success.
+            let text = fullMessage(for: error)
+            guard !exitCode(for: error).isSuccess, text.hasPrefix("Error: ") else { exit(withError: error) }
+            printLine("error: \(text.dropFirst("Error: ".count))")
+            exit(withError: exitCode(for: error))
+        }
     }
 }

@@ -28,7 +28,7 @@ private func isAboutCommit(_ error: any Error) -> Bool {
 
 /// Prints an error as PostgreSQL's programs do.
 private func printError(_ error: any Error) {
-    guard let error = error as? BulkSyncError else {
+    guard let error = (error as? BulkSyncError)?.inOptions else {
         printLine("error: \(error)")
         return
     }

@@ -235,6 +235,9 @@ struct CommandTests {
         (65, ["--scope", "true"], "name,age\nAnn\n", "line 2 of standard input, column age"),
         (65, ["--scope", "true"], "name,age\nAnn,1e9\n", "line 2 of standard input, column age"),
         (65, ["--scope", "true"], "", "empty"),
+        (64, ["--scope", "true", "--dsn", "host=/nowhere nonsense"], "name\nAnn\n", "missing \"=\""),
+        (64, ["--scope", "true", "--dsn", "postgresql://a%zz@host/x"], "name\nAnn\n", "percent-encoded"),
+        (64, ["--scope", "true", "--dsn", "sslmode=always"], "name\nAnn\n", "sslmode"),
         (69, ["--scope", "true", "--dsn", "host=/nowhere"], "name\nAnn\n", "error: "),
         (69, ["--scope", "true", "--dsn", "dbname=no_such_database"], "name\nAnn\n", "error: "),
     ]
@@ -271,6 +274,90 @@ struct CommandTests {
                 #expect(compare.status == 73)
                 #expect(compare.errors.hasPrefix("bulk-sync: error: nothing was changed, but"), "\(compare.errors)")
             }
+        }
+    }
+
+    @Test("speaks of options where the server speaks of arguments, and of the file where it was staged")
+    func words() async throws {
+        let all = ["--into", "employee", "--key", "name", "--scope", "true"]
+        let cases: [(file: String, arguments: [String], errors: String)] = [
+            (
+                "name\n", all,
+                """
+                error: there are no rows in the file, so that all rows in scope would be deleted
+                hint: Use --allow-empty if that is what you want.
+                """
+            ),
+            (
+                "name\nAnn\nAnn\n", all,
+                """
+                error: 1 key occurs more than once in the file
+                detail: Duplicate key: (name)=(Ann).
+                hint: Use --duplicates first or --duplicates last to keep one row of each key.
+                """
+            ),
+            (
+                "name\nAnn\n", all + ["--expect-rows", "9"],
+                """
+                error: expected 9 rows, but the file holds 1
+                hint: Check that the file is complete, or correct --expect-rows.
+                """
+            ),
+            (
+                "name\nAnn\n", all + ["--max-deletes", "1", "--max-delete-fraction", "10%"],
+                """
+                error: 2 of the 3 rows in scope of "employee" would be deleted
+                detail: The limits are: --max-deletes 1, --max-delete-fraction 0.1.
+                hint: Check that the feed is complete, or raise the limit.
+                """
+            ),
+            (
+                "name\nAnn\n", ["--into", "employee", "--key", "name"],
+                """
+                error: a scope is required to delete rows
+                hint: State which part of the table the file describes, for example --scope 'company_id = 501', \
+                or --scope true for the whole table; or delete nothing: --actions insert,update.
+                """
+            ),
+            (
+                "name\nAnn\n", ["--into", "employee", "--key", "name", "--scope", "zz = 1"],
+                "error: --scope: column \"zz\" does not exist"
+            ),
+            (
+                "name\nAnn\n", all + ["--touch", "phone", "--keep", "phone"],
+                """
+                error: column "phone" has more than one role
+                detail: It is named in --touch and in --keep.
+                """
+            ),
+            (
+                "name\nAnn\n", all + ["--max-deletes=-5"],
+                "error: --max-deletes must not be negative: -5"
+            ),
+            (
+                "phone\n1\n", ["--into", "employee", "--scope", "true"],
+                """
+                error: key column "company_id" of relation "employee" is neither in the file nor given by an option
+                hint: Add the column to the file, or give its value with --scope-value.
+                """
+            ),
+        ]
+        try await withDatabase(setup: setup) { client in
+            for (file, arguments, errors) in cases {
+                let command = try await Command.run(["-"] + arguments, input: file, in: client)
+                let lines = errors.split(separator: "\n").map { "bulk-sync: \($0)\n" }
+                #expect(command.errors == lines.joined())
+            }
+        }
+    }
+
+    @Test("leaves the words of a row alone that the server quotes")
+    func quotedRows() async throws {
+        try await withDatabase(setup: setup) { client in
+            let file = "name,phone,age\nAnn,allow_empty => true,-1\n"
+            let command = try await Command.run(["-"] + usual, input: file, in: client)
+            #expect(command.status == 7)
+            #expect(command.errors.contains("detail: Failing row contains (501, Ann, allow_empty => true, -1)."))
         }
     }
 
@@ -422,5 +509,7 @@ struct CommandHelpTests {
         #expect(completion.output.contains("complete"))
         let usage = try await Command.run(["sync"])
         #expect(usage.status == 64)
+        #expect(usage.errors.hasPrefix("bulk-sync: error: Missing expected argument"), "\(usage.errors)")
+        #expect(usage.errors.contains("Usage: bulk-sync sync"))
     }
 }
