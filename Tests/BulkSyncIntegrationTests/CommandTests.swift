@@ -389,9 +389,21 @@ struct CommandTests {
 
     @Test("tells how to read a compressed file")
     func compressed() async throws {
-        let command = try await Command.run(["data.csv.gz"] + usual)
-        #expect(command.status == 64)
-        #expect(command.errors.contains("gunzip -c"), "\(command.errors)")
+        for (name, format) in [("data.csv.gz", "csv"), ("DATA.NDJSON.GZ", "jsonl")] {
+            let command = try await Command.run([name] + usual)
+            #expect(command.status == 64)
+            #expect(command.errors.contains("gunzip -c \(name) | bulk-sync sync - --format \(format)"))
+        }
+        try await withDatabase(setup: setup) { client in
+            for format in ["csv", "tsv", "jsonl", "binary"] {
+                let command = try await withFile("data.csv", Data([0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 3])) { file in
+                    try await Command.run([file, "--format", format] + usual, in: client)
+                }
+                #expect(command.status == 65)
+                #expect(command.errors.hasPrefix("bulk-sync: error: data.csv: the file is compressed\n"))
+                #expect(command.errors.contains("gunzip -c FILE | bulk-sync sync -"))
+            }
+        }
     }
 
     @Test("ends with a status that tells what it needs")
