@@ -141,6 +141,9 @@ extension BulkSyncError.Code {
 
     /// `BS006`: a transaction was used after its end or was ended by a command, or a client was used inside its own transaction.
     public static let misuse: Self = "BS006"
+
+    /// `BS007`: a connection string, or another parameter of the connection, makes no sense; no server was asked.
+    public static let invalidConnectionString: Self = "BS007"
 }
 
 extension BulkSyncError.Code: ExpressibleByStringLiteral {

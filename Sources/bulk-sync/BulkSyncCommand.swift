@@ -31,6 +31,20 @@ struct BulkSyncCommand: AsyncParsableCommand {
 
     static func main() async {
         openStandardDescriptors()
-        await main(nil)
+        Interruption.shared.listen()
+        do {
+            var command = try parseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            // Help and the version are errors to the parser, with the status of success.
+            let text = fullMessage(for: error)
+            guard !exitCode(for: error).isSuccess, text.hasPrefix("Error: ") else { exit(withError: error) }
+            printLine("error: \(text.dropFirst("Error: ".count))")
+            exit(withError: exitCode(for: error))
+        }
     }
 }

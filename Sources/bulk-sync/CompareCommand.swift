@@ -15,11 +15,14 @@ struct CompareCommand: AsyncParsableCommand {
               - name: "Carl" | age: 58, phone: null
 
             Examples:
-                bulk-sync compare employees.csv --into employee --key name --scope "company_id = 501"
+                bulk-sync compare employees.csv --into employee --key name \\
+                    --scope "company_id = 501"
               Which keys would be deleted?
-                bulk-sync compare employees.csv --into employee --scope true --json | jq -c 'select(.action == "delete").key'
+                bulk-sync compare employees.csv --into employee --scope true --json \\
+                    | jq -c 'select(.action == "delete").key'
               Is the table what the file says?
-                bulk-sync compare employees.csv --into employee --scope true --exit-code --quiet
+                bulk-sync compare employees.csv --into employee --scope true \\
+                    --exit-code --quiet
             """
     )
 

@@ -44,6 +44,7 @@ enum ExitStatus: Int32, CaseIterable {
         .duplicateKeys: .duplicateKeys,
         .outOfScope: .outOfScope,
         .invalidArgument: .usage,
+        .invalidConnectionString: .usage,
         .undefinedFile: .noInput,
         .unreadableFile: .noInput,
         .outcomeUnknown: .unknownOutcome,
@@ -82,7 +83,7 @@ enum ExitStatus: Int32, CaseIterable {
         case .duplicateKeys: "refused: a key twice in the file, or in the table (21000)"
         case .outOfScope: "refused: a row that belongs outside the scope (44000)"
         case .constraint: "refused: a row breaks a constraint of the table (class 23)"
-        case .usage: "wrong usage: an option, a table or a column that does not exist"
+        case .usage: "wrong usage: an option, --dsn, a table or a column that makes no sense"
         case .data: "the file is broken, or a value does not fit its column (class 22)"
         case .noInput: "the file cannot be read"
         case .connection: "no connection, or it was lost and nothing was changed"

@@ -84,16 +84,21 @@ struct FileOptions: ParsableArguments {
     private var kind: Format? {
         if let format { return format }
         if isStandardInput { return .csv }
+        return Self.format(ofName: file)
+    }
+
+    private static func format(ofName name: String) -> Format? {
         let known: [(FileFormat, Format)] = [(.csv(), .csv), (.tsv(), .tsv), (.jsonLines, .jsonl), (.binary, .binary)]
-        let format = FileFormat(path: file)
+        let format = FileFormat(path: name)
         return known.first { $0.0 == format }?.1
     }
 
     private func fileFormat() throws -> FileFormat {
         guard let kind else {
             if file.lowercased().hasSuffix(".gz") {
+                let format = Self.format(ofName: String(file.dropLast(3))).map { " --format \($0.rawValue)" } ?? ""
                 throw ValidationError(
-                    "'\(file)' is compressed. Decompress it on the way: gunzip -c FILE | bulk-sync sync - --format csv …"
+                    "'\(file)' is compressed. Decompress it on the way: gunzip -c \(file) | bulk-sync sync -\(format) …"
                 )
             }
             throw ValidationError("The name '\(file)' does not tell the format of the file: say --format.")

@@ -14,13 +14,17 @@ struct SyncCommand: AsyncParsableCommand {
 
             Examples:
               What would happen?
-                bulk-sync sync employees.csv --into employee --key name --scope "company_id = 501" --dry-run
+                bulk-sync sync employees.csv --into employee --key name \\
+                    --scope "company_id = 501" --dry-run
               The file has no column for the company; new rows get it from the scope:
-                bulk-sync sync employees.csv --into employee --key name --scope-value company_id=501
+                bulk-sync sync employees.csv --into employee --key name \\
+                    --scope-value company_id=501
               A column has another name, and the separator is a semicolon:
-                bulk-sync sync export.csv --into employee --scope true --delimiter ';' --column phone=telefon
-              Refuse to delete a tenth or more, and mark instead of deleting:
-                bulk-sync sync all.jsonl --into employee --scope true --max-delete-fraction 10% --soft-delete deleted_at
+                bulk-sync sync export.csv --into employee --scope true \\
+                    --delimiter ';' --column phone=telefon
+              Refuse to delete more than a tenth, and mark instead of deleting:
+                bulk-sync sync all.jsonl --into employee --scope true \\
+                    --max-delete-fraction 10% --soft-delete deleted_at
               Add and change only:
                 zcat prices.csv.gz | bulk-sync sync - --into price --actions insert,update
             """

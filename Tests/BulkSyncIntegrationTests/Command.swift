@@ -20,6 +20,9 @@ struct Command {
         return tests.deletingLastPathComponent().appendingPathComponent("bulk-sync")
     }
 
+    /// How long the command may run.
+    private static let limit = Duration.seconds(120)
+
     /// Runs the command to its end.
     ///
     /// - Parameters:
@@ -57,6 +60,12 @@ struct Command {
         process.standardError = terminal?.inner ?? errors
         try process.run()
         try? terminal?.inner.close()
+        // A command that hangs fails its test, and does not hold up the others.
+        let watchdog = Task {
+            try await Task.sleep(for: limit)
+            if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+        }
+        defer { watchdog.cancel() }
         async let text = read(output.fileHandleForReading)
         async let errorText = read(terminal?.outer ?? errors.fileHandleForReading)
         if let input {

@@ -235,6 +235,9 @@ struct CommandTests {
         (65, ["--scope", "true"], "name,age\nAnn\n", "line 2 of standard input, column age"),
         (65, ["--scope", "true"], "name,age\nAnn,1e9\n", "line 2 of standard input, column age"),
         (65, ["--scope", "true"], "", "empty"),
+        (64, ["--scope", "true", "--dsn", "host=/nowhere nonsense"], "name\nAnn\n", "missing \"=\""),
+        (64, ["--scope", "true", "--dsn", "postgresql://a%zz@host/x"], "name\nAnn\n", "percent-encoded"),
+        (64, ["--scope", "true", "--dsn", "sslmode=always"], "name\nAnn\n", "sslmode"),
         (69, ["--scope", "true", "--dsn", "host=/nowhere"], "name\nAnn\n", "error: "),
         (69, ["--scope", "true", "--dsn", "dbname=no_such_database"], "name\nAnn\n", "error: "),
     ]
@@ -274,6 +277,90 @@ struct CommandTests {
         }
     }
 
+    @Test("speaks of options where the server speaks of arguments, and of the file where it was staged")
+    func words() async throws {
+        let all = ["--into", "employee", "--key", "name", "--scope", "true"]
+        let cases: [(file: String, arguments: [String], errors: String)] = [
+            (
+                "name\n", all,
+                """
+                error: there are no rows in the file, so that all rows in scope would be deleted
+                hint: Use --allow-empty if that is what you want.
+                """
+            ),
+            (
+                "name\nAnn\nAnn\n", all,
+                """
+                error: 1 key occurs more than once in the file
+                detail: Duplicate key: (name)=(Ann).
+                hint: Use --duplicates first or --duplicates last to keep one row of each key.
+                """
+            ),
+            (
+                "name\nAnn\n", all + ["--expect-rows", "9"],
+                """
+                error: expected 9 rows, but the file holds 1
+                hint: Check that the file is complete, or correct --expect-rows.
+                """
+            ),
+            (
+                "name\nAnn\n", all + ["--max-deletes", "1", "--max-delete-fraction", "10%"],
+                """
+                error: 2 of the 3 rows in scope of "employee" would be deleted
+                detail: The limits are: --max-deletes 1, --max-delete-fraction 0.1.
+                hint: Check that the feed is complete, or raise the limit.
+                """
+            ),
+            (
+                "name\nAnn\n", ["--into", "employee", "--key", "name"],
+                """
+                error: a scope is required to delete rows
+                hint: State which part of the table the file describes, for example --scope 'company_id = 501', \
+                or --scope true for the whole table; or delete nothing: --actions insert,update.
+                """
+            ),
+            (
+                "name\nAnn\n", ["--into", "employee", "--key", "name", "--scope", "zz = 1"],
+                "error: --scope: column \"zz\" does not exist"
+            ),
+            (
+                "name\nAnn\n", all + ["--touch", "phone", "--keep", "phone"],
+                """
+                error: column "phone" has more than one role
+                detail: It is named in --touch and in --keep.
+                """
+            ),
+            (
+                "name\nAnn\n", all + ["--max-deletes=-5"],
+                "error: --max-deletes must not be negative: -5"
+            ),
+            (
+                "phone\n1\n", ["--into", "employee", "--scope", "true"],
+                """
+                error: key column "company_id" of relation "employee" is neither in the file nor given by an option
+                hint: Add the column to the file, or give its value with --scope-value.
+                """
+            ),
+        ]
+        try await withDatabase(setup: setup) { client in
+            for (file, arguments, errors) in cases {
+                let command = try await Command.run(["-"] + arguments, input: file, in: client)
+                let lines = errors.split(separator: "\n").map { "bulk-sync: \($0)\n" }
+                #expect(command.errors == lines.joined())
+            }
+        }
+    }
+
+    @Test("leaves the words of a row alone that the server quotes")
+    func quotedRows() async throws {
+        try await withDatabase(setup: setup) { client in
+            let file = "name,phone,age\nAnn,allow_empty => true,-1\n"
+            let command = try await Command.run(["-"] + usual, input: file, in: client)
+            #expect(command.status == 7)
+            #expect(command.errors.contains("detail: Failing row contains (501, Ann, allow_empty => true, -1)."))
+        }
+    }
+
     @Test("refuses an extra column that the file lacks")
     func absentExtraColumn() async throws {
         try await withDatabase(setup: setup) { client in
@@ -302,9 +389,21 @@ struct CommandTests {
 
     @Test("tells how to read a compressed file")
     func compressed() async throws {
-        let command = try await Command.run(["data.csv.gz"] + usual)
-        #expect(command.status == 64)
-        #expect(command.errors.contains("gunzip -c"), "\(command.errors)")
+        for (name, format) in [("data.csv.gz", "csv"), ("DATA.NDJSON.GZ", "jsonl")] {
+            let command = try await Command.run([name] + usual)
+            #expect(command.status == 64)
+            #expect(command.errors.contains("gunzip -c \(name) | bulk-sync sync - --format \(format)"))
+        }
+        try await withDatabase(setup: setup) { client in
+            for format in ["csv", "tsv", "jsonl", "binary"] {
+                let command = try await withFile("data.csv", Data([0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 3])) { file in
+                    try await Command.run([file, "--format", format] + usual, in: client)
+                }
+                #expect(command.status == 65)
+                #expect(command.errors.hasPrefix("bulk-sync: error: data.csv: the file is compressed\n"))
+                #expect(command.errors.contains("gunzip -c FILE | bulk-sync sync -"))
+            }
+        }
     }
 
     @Test("ends with a status that tells what it needs")
@@ -343,7 +442,8 @@ struct CommandTests {
                     try await client.lines(waiting) == ["1"]
                 }
                 #expect(command.status == 128 + signal)
-                #expect(command.output == "" && command.errors == "")
+                let word = signal == SIGINT ? "interrupted" : "terminated"
+                #expect(command.output == "" && command.errors == "bulk-sync: \(word): nothing was changed\n")
                 #expect(try await client.lines(waiting) == ["0"])
             }
             await other.close()
@@ -353,11 +453,15 @@ struct CommandTests {
     @Test("is interrupted while it waits for standard input")
     func interruptedInput() async throws {
         try await withDatabase(setup: setup) { client in
+            let connected = """
+                SELECT count(*) FROM pg_stat_activity
+                WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+                """
             let command = try await Command.run(["-"] + usual, input: nil, in: client, signal: SIGINT) {
-                try await Task.sleep(for: .milliseconds(300))
-                return true
+                try await client.lines(connected) == ["1"]
             }
             #expect(command.status == 130)
+            #expect(command.errors == "bulk-sync: interrupted: nothing was changed\n")
         }
     }
 
@@ -417,5 +521,7 @@ struct CommandHelpTests {
         #expect(completion.output.contains("complete"))
         let usage = try await Command.run(["sync"])
         #expect(usage.status == 64)
+        #expect(usage.errors.hasPrefix("bulk-sync: error: Missing expected argument"), "\(usage.errors)")
+        #expect(usage.errors.contains("Usage: bulk-sync sync"))
     }
 }

@@ -65,14 +65,33 @@ struct ConfigurationTests {
         arguments: [
             "postgresql://joe:hun@ter2@host/db", "postgresql://joe:hunter2/x@host/db", "host=a password=hun ter2",
             "postgresql://joe:hunter2%zz@host/db", "postgresql://[hunter2/db", "host=a pasword=hunter2",
+            "postgresql://host/db?ter2", "postgresql://host/db?ter2=a", "postgresql://[::1]ter2", "password='hunter2",
+            "host=a password=x ter2=y", "postgresql://a:ter\"2\\\"ter2@[/x", "sslmode=hunter2",
         ]
     )
     func malformed(string: String) async throws {
         let configuration = BulkSyncClient.Configuration(string)
         let error = await #expect(throws: BulkSyncError.self) { try await BulkSyncClient.connect(configuration) }
-        #expect(error?.code == .unableToConnect)
-        #expect(error.map { $0.message == "the connection string is malformed" } == true)
-        #expect(!configuration.description.contains("ter2"))
+        #expect(error?.code == .invalidConnectionString)
+        #expect(error?.message.contains("ter2") == string.hasPrefix("sslmode"))
+        #expect(string.hasPrefix("sslmode") || !configuration.description.contains("ter2"))
+    }
+
+    @Test(
+        "says what is wrong with a connection string in the words of libpq",
+        arguments: [
+            ("host=a nonsense", "missing \"=\" after a word"), ("host=a pasword=x", "invalid connection option"),
+            ("password='x", "unterminated quoted string"),
+            ("postgresql://joe:x%zz@host/db", "invalid percent-encoded token"),
+            ("postgresql://host/db?x", "missing key/value separator \"=\" in URI query parameter"),
+        ]
+    )
+    func reason(string: String, reason: String) throws {
+        let configuration = BulkSyncClient.Configuration(string)
+        let error = #expect(throws: BulkSyncError.self) {
+            try configuration.libpqParameters(environmentHasName: false)
+        }
+        #expect(error?.message == "the connection string is malformed: \(reason)")
     }
 }
 

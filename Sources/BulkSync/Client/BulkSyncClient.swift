@@ -62,7 +62,8 @@ extension BulkSyncClient {
     ///   - logger: Where the client logs what it does, without values of rows.
     /// - Returns: The client.
     /// - Throws: ``BulkSyncError`` with the codes ``BulkSyncError/Code/unableToConnect``,
-    ///   ``BulkSyncError/Code/invalidPassword`` or ``BulkSyncError/Code/cancelled``.
+    ///   ``BulkSyncError/Code/invalidPassword``, ``BulkSyncError/Code/invalidConnectionString`` or
+    ///   ``BulkSyncError/Code/cancelled``.
     public static func connect(
         _ connectionString: String = "",
         keyStrategy: KeyStrategy = .propertyNames,
@@ -79,7 +80,8 @@ extension BulkSyncClient {
     /// - Parameter configuration: How to connect.
     /// - Returns: The client.
     /// - Throws: ``BulkSyncError`` with the codes ``BulkSyncError/Code/unableToConnect``,
-    ///   ``BulkSyncError/Code/invalidPassword`` or ``BulkSyncError/Code/cancelled``.
+    ///   ``BulkSyncError/Code/invalidPassword``, ``BulkSyncError/Code/invalidConnectionString`` or
+    ///   ``BulkSyncError/Code/cancelled``.
     public static func connect(_ configuration: Configuration) async throws -> BulkSyncClient {
         let named = ProcessInfo.processInfo.environment["PGAPPNAME"] != nil
         let parameters = try configuration.libpqParameters(environmentHasName: named)

@@ -35,9 +35,7 @@ package struct FileSource: CopySource {
         let parser = try makeParser()
         let window = InputWindow(try file.open(), capacity: readSize)
         self.window = window
-        if format == .text {
-            try await checkEncoding(window)
-        }
+        try await checkEncoding(window)
         while true {
             if let consumed = try parser.begin(window.bytes, atEnd: window.isAtEnd) {
                 window.drop(consumed)
@@ -114,19 +112,22 @@ package struct FileSource: CopySource {
         }
     }
 
-    /// Skips the byte order mark, and refuses what is certainly no UTF-8.
+    /// Skips the byte order mark, and refuses what is compressed, or certainly no UTF-8.
     private func checkEncoding(_ window: InputWindow) async throws {
         while window.bytes.count < 3 && !window.isAtEnd {
             _ = try await window.fill()
         }
         let place = FilePlace(name: file.name)
+        if window.bytes.starts(with: [0x1F, 0x8B]) {
+            throw place.error(
+                "the file is compressed", hint: "Decompress it on the way: gunzip -c FILE | bulk-sync sync - …")
+        }
+        if format == .binary { return }
         if window.bytes.starts(with: [0xEF, 0xBB, 0xBF]) {
             window.drop(3)
         } else if window.bytes.starts(with: [0xFF, 0xFE]) || window.bytes.starts(with: [0xFE, 0xFF]) {
             throw place.error(
                 "the file is UTF-16", code: .invalidEncoding, hint: "Convert it: iconv -f UTF-16 -t UTF-8")
-        } else if window.bytes.starts(with: [0x1F, 0x8B]) {
-            throw place.error("the file is compressed", hint: "Decompress it first: gzip -dc … | bulk-sync sync - …")
         }
     }
 }

@@ -32,6 +32,8 @@ final class JSONParser: RecordParser {
     private var writers: [JSONFieldWriter] = []
     /// For each column its value in the present object.
     private var values: [JSONValue] = []
+    /// The keys of the present object that are not loaded: they may not come twice either.
+    private var leftOut: Set<[UInt8]> = []
     /// For each column whether any object had its key.
     private var isKnown: [Bool] = []
 
@@ -80,7 +82,7 @@ final class JSONParser: RecordParser {
         } catch .cutOff {
             return nil
         } catch {
-            throw self.error(error, line: scanner.line)
+            throw self.error(error, in: scanner)
         }
         setColumns(try selection.columns(ofFirstObject: header, line: line))
         currentLine = line
@@ -114,7 +116,7 @@ final class JSONParser: RecordParser {
             } catch .cutOff {
                 return parsed
             } catch {
-                throw self.error(error, line: scanner.line)
+                throw self.error(error, in: scanner)
             }
             try writeRow(bytes, into: &buffer)
             rowCount += 1
@@ -169,12 +171,13 @@ final class JSONParser: RecordParser {
         for column in values.indices {
             values[column].kind = .missing
         }
+        if !leftOut.isEmpty { leftOut.removeAll(keepingCapacity: true) }
         let bytes = scanner.bytes
         var expected = 0
         try scanner.object { (key, value) throws(JSONFault) in
             guard let column = try column(ofKey: key, bytes, expected) else { return }
             guard case .missing = values[column].kind else {
-                throw .malformed("the key \(try Self.text(key, bytes).debugDescription) comes twice")
+                throw Self.repeated(try Self.text(key, bytes))
             }
             values[column] = value
             isKnown[column] = true
@@ -196,9 +199,16 @@ final class JSONParser: RecordParser {
         if expected < keys.count, name.elementsEqual(keys[expected]) { return expected }
         let plain = key.kind == .string ? Array(name) : Array(try Self.text(key, bytes).utf8)
         if let column = columnOfKey[plain] { return column }
-        if selection.columns != nil { return nil }
+        if selection.columns != nil {
+            guard leftOut.insert(plain).inserted else { throw Self.repeated(String(decoding: plain, as: UTF8.self)) }
+            return nil
+        }
         throw .malformed(
             "the key \(String(decoding: plain, as: UTF8.self).debugDescription) is not in the first object")
+    }
+
+    private static func repeated(_ key: String) -> JSONFault {
+        .malformed("the key \(key.debugDescription) comes twice")
     }
 
     /// Writes the values that were found.
@@ -221,6 +231,12 @@ final class JSONParser: RecordParser {
         var plain: [UInt8] = []
         try JSONString.decode(UnsafeRawBufferPointer(rebasing: bytes[string.start..<string.end])) { plain.append($0) }
         return String(decoding: plain, as: UTF8.self)
+    }
+
+    /// An error where the scanner stands, in the column that the key before it stands for.
+    private func error(_ fault: JSONFault, in scanner: JSONScanner) -> BulkSyncError {
+        let key = scanner.currentKey
+        return error(fault, line: scanner.line, column: key.map { selection.column(for: $0) ?? $0 })
     }
 
     private func error(_ fault: JSONFault, line: Int, column: String? = nil) -> BulkSyncError {

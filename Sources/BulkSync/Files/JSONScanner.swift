@@ -40,6 +40,8 @@ struct JSONScanner {
     var position = 0
     /// The line of the position, from 1.
     var line: Int
+    /// Where the key of the outermost object begins whose value is being read; nil between members.
+    private var keyStart: Int?
 
     init(_ bytes: UnsafeRawBufferPointer, atEnd: Bool, line: Int) {
         self.bytes = bytes
@@ -88,17 +90,34 @@ struct JSONScanner {
         while true {
             guard try need() == UInt8(ascii: "\"") else { throw .malformed("a key in quotes is missing") }
             let key = try string()
+            if depth == 0 { keyStart = key.start }
             guard try need() == UInt8(ascii: ":") else { throw .malformed("a colon is missing after a key") }
             position += 1
             try member(key, value(depth: depth + 1))
             switch try need() {
-            case UInt8(ascii: ","): position += 1
+            case UInt8(ascii: ","):
+                position += 1
+                if depth == 0 { keyStart = nil }
             case UInt8(ascii: "}"):
                 position += 1
+                if depth == 0 { keyStart = nil }
                 return
             default: throw .malformed("a comma or a closing brace is missing after a value")
             }
         }
+    }
+
+    /// The key whose value is being read: where a fault is, for messages.
+    var currentKey: String? {
+        guard let keyStart else { return nil }
+        var scanner = self
+        scanner.position = keyStart
+        var plain: [UInt8] = []
+        guard let key = try? scanner.string(),
+            (try? JSONString.decode(UnsafeRawBufferPointer(rebasing: bytes[key.start..<key.end]), { plain.append($0) }))
+                != nil
+        else { return nil }
+        return String(decoding: plain, as: UTF8.self)
     }
 
     /// Passes an array, whose bracket is next, and shows each element.

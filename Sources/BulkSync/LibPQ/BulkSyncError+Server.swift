@@ -43,6 +43,9 @@ extension BulkSyncError {
         if code == .unableToConnect, message.contains("authentication failed for user") {
             return BulkSyncError(code: .invalidPassword, message: message)
         }
+        if code == .unableToConnect, ConnectionString.isInvalidParameter(message) {
+            return BulkSyncError(code: .invalidConnectionString, message: message)
+        }
         return BulkSyncError(code: code, message: message.isEmpty ? "the connection was lost" : message)
     }
 

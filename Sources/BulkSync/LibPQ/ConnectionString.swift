@@ -1,4 +1,5 @@
-// What a connection string says, by libpq's own parser. Its messages quote the string, so they are never shown.
+// What a connection string says, by libpq's own parser. Its messages quote the string, which may hold a password: of them,
+// only what libpq itself says is shown.
 
 import CLibPQ
 
@@ -9,9 +10,7 @@ enum ConnectionString {
         try ServerConnection.refuseZeroBytes([string])
         // libpq takes a string without "=" and "://" for the name of a database.
         guard isConnectionString(string) else { return }
-        guard let parameters = parse(string) else {
-            throw BulkSyncError(code: .unableToConnect, message: "the connection string is malformed")
-        }
+        let parameters = try parse(string)
         for (keyword, value, _) in parameters {
             // A password that holds "@" or "/" splits a URI at the wrong place.
             let isBroken =
@@ -22,7 +21,8 @@ enum ConnectionString {
                 default: false
                 }
             if isBroken {
-                var error = BulkSyncError(code: .unableToConnect, message: "the connection string is malformed")
+                let what = keyword == "dbname" ? "name of a database" : keyword
+                var error = malformed("it has characters in the \(what) that do not belong there")
                 error.hint = "Percent-encode special characters in a URI: @ is %40, / is %2F, : is %3A."
                 throw error
             }
@@ -33,7 +33,7 @@ enum ConnectionString {
     static func publicParameters(_ string: String) -> [(keyword: String, value: String)] {
         guard !string.isEmpty else { return [] }
         guard isConnectionString(string) else { return [("dbname", string)] }
-        guard (try? check(string)) != nil, let parameters = parse(string) else { return [] }
+        guard (try? check(string)) != nil, let parameters = try? parse(string) else { return [] }
         return parameters.filter { !$0.isSecret }.map { ($0.keyword, $0.value) }
     }
 
@@ -52,11 +52,43 @@ enum ConnectionString {
         string.hasPrefix("postgresql://") || string.hasPrefix("postgres://")
     }
 
-    private static func parse(_ string: String) -> [(keyword: String, value: String, isSecret: Bool)]? {
+    /// Whether libpq says that a parameter makes no sense, before it asks any server.
+    static func isInvalidParameter(_ message: String) -> Bool {
+        message.hasPrefix("invalid ") || message.hasPrefix("could not match ")
+    }
+
+    private static func malformed(_ reason: String?) -> BulkSyncError {
+        BulkSyncError(
+            code: .invalidConnectionString,
+            message: "the connection string is malformed" + (reason.map { ": \($0)" } ?? "")
+        )
+    }
+
+    /// What libpq says without what it quotes; nil where it is not sure what that is.
+    private static func reason(_ message: String) -> String? {
+        for (beginning, reason) in [
+            ("missing \"=\" after ", "missing \"=\" after a word"),
+            ("invalid connection option ", "invalid connection option"),
+            ("unterminated quoted string", "unterminated quoted string"),
+            ("unexpected character ", "unexpected character after the host address in brackets"),
+        ] where message.hasPrefix(beginning) {
+            return reason
+        }
+        // In a URI: what is wrong, and all or a part of the string.
+        for beginning in ["end of string reached", "extra key", "missing key", "invalid ", "forbidden ", "IPv6 host"]
+        where message.hasPrefix(beginning) {
+            return message.firstRange(of: ": \"").map { String(message[..<$0.lowerBound]) }
+        }
+        return nil
+    }
+
+    private static func parse(
+        _ string: String
+    ) throws(BulkSyncError) -> [(keyword: String, value: String, isSecret: Bool)] {
         var message: UnsafeMutablePointer<CChar>?
         guard let options = PQconninfoParse(string, &message) else {
-            PQfreemem(message)
-            return nil
+            defer { PQfreemem(message) }
+            throw malformed(message.flatMap { reason(String(cString: $0)) })
         }
         defer { PQconninfoFree(options) }
         var result: [(keyword: String, value: String, isSecret: Bool)] = []

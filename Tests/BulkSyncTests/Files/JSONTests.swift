@@ -83,14 +83,14 @@ struct JSONTests {
     @Test(
         "is refused by its line where it is broken",
         arguments: [
-            ("{\"a\":1}\n{\"a\":1,\"b\":2}", "line 2 of test: the key \"b\" is not in the first object"),
-            ("{\"a\":1}\n{\"a\":1,\"a\":2}", "line 2 of test: the key \"a\" comes twice"),
+            ("{\"a\":1}\n{\"a\":1,\"b\":2}", "line 2 of test, column b: the key \"b\" is not in the first object"),
+            ("{\"a\":1}\n{\"a\":1,\"a\":2}", "line 2 of test, column a: the key \"a\" comes twice"),
             ("{\"a\":1,\"a\":2}", "line 1 of test, column a: two keys stand for this column"),
             ("{}", "line 1 of test: the first object has no keys"),
-            ("{\"a\":1}\n{\"a\":", "line 2 of test: the file ends in the middle of an object"),
-            ("{\"a\":1}\n{\"a\":12", "line 2 of test: the file ends in the middle of an object"),
-            ("{\"a\":1}\n{\"a\":\"1", "line 2 of test: the file ends in the middle of an object"),
-            ("{\"a\":1}\n{\"a\":tru", "line 2 of test: the file ends in the middle of an object"),
+            ("{\"a\":1}\n{\"a\":", "line 2 of test, column a: the file ends in the middle of an object"),
+            ("{\"a\":1}\n{\"a\":12", "line 2 of test, column a: the file ends in the middle of an object"),
+            ("{\"a\":1}\n{\"a\":\"1", "line 2 of test, column a: the file ends in the middle of an object"),
+            ("{\"a\":1}\n{\"a\":tru", "line 2 of test, column a: the file ends in the middle of an object"),
             ("[{\"a\":1}\n", "line 2 of test: the file ends in the middle of the array"),
             ("[{\"a\":1},\n]", "line 2 of test: every row must be a JSON object"),
             ("[{\"a\":1}\n{\"a\":1}]", "line 2 of test: a comma or the end of the array is missing"),
@@ -100,20 +100,20 @@ struct JSONTests {
             ("a,b\n1,2\n", "line 1 of test: every row must be a JSON object"),
             ("{a:1}", "line 1 of test: a key in quotes is missing"),
             ("{\"a\":1,}", "line 1 of test: a key in quotes is missing"),
-            ("{\"a\" 1}", "line 1 of test: a colon is missing after a key"),
-            ("{\"a\":1 \"b\":1}", "line 1 of test: a comma or a closing brace is missing after a value"),
-            ("{\"a\":[1 2]}", "line 1 of test: a comma or a closing bracket is missing after an element"),
-            ("{\"a\":[1,]}", "line 1 of test: a value is missing, or is no JSON"),
-            ("{\"a\":01}", "line 1 of test: a number begins with zero"),
-            ("{\"a\":-}", "line 1 of test: a digit is missing in a number"),
-            ("{\"a\":1.}", "line 1 of test: a digit is missing in a number"),
-            ("{\"a\":1e}", "line 1 of test: a digit is missing in a number"),
-            ("{\"a\":NaN}", "line 1 of test: a value is missing, or is no JSON"),
-            ("{\"a\":nul}", "line 1 of test: a value is no JSON"),
-            ("{\"a\":\"x\ny\"}", "line 1 of test: a string goes on beyond the end of the line"),
-            ("{\"a\":\"x\ty\"}", "line 1 of test: a string holds a control character"),
-            ("{\"a\":\"\\x\"}", "line 1 of test: a backslash in a string is followed by no known letter"),
-            ("{\"a\":\"\\u12g4\"}", "line 1 of test: \\u is not followed by four hexadecimal digits"),
+            ("{\"a\" 1}", "line 1 of test, column a: a colon is missing after a key"),
+            ("{\"a\":1 \"b\":1}", "line 1 of test, column a: a comma or a closing brace is missing after a value"),
+            ("{\"a\":[1 2]}", "line 1 of test, column a: a comma or a closing bracket is missing after an element"),
+            ("{\"a\":[1,]}", "line 1 of test, column a: a value is missing, or is no JSON"),
+            ("{\"a\":01}", "line 1 of test, column a: a number begins with zero"),
+            ("{\"a\":-}", "line 1 of test, column a: a digit is missing in a number"),
+            ("{\"a\":1.}", "line 1 of test, column a: a digit is missing in a number"),
+            ("{\"a\":1e}", "line 1 of test, column a: a digit is missing in a number"),
+            ("{\"a\":NaN}", "line 1 of test, column a: a value is missing, or is no JSON"),
+            ("{\"a\":nul}", "line 1 of test, column a: a value is no JSON"),
+            ("{\"a\":\"x\ny\"}", "line 1 of test, column a: a string goes on beyond the end of the line"),
+            ("{\"a\":\"x\ty\"}", "line 1 of test, column a: a string holds a control character"),
+            ("{\"a\":\"\\x\"}", "line 1 of test, column a: a backslash in a string is followed by no known letter"),
+            ("{\"a\":\"\\u12g4\"}", "line 1 of test, column a: \\u is not followed by four hexadecimal digits"),
             ("{\"a\":\"\\u0000\"}", "line 1 of test, column a: \\u0000, which the server's text cannot hold"),
             ("{\"a\":\"\\ud83d\"}", "line 1 of test, column a: half of a surrogate pair"),
             ("{\"a\":\"\\ude00x\"}", "line 1 of test, column a: half of a surrogate pair"),
@@ -131,12 +131,28 @@ struct JSONTests {
         #expect(try await read("", .jsonLines, columns: ["a", "b"]).rows == 0)
     }
 
+    @Test("is refused where a key comes twice, loaded or not")
+    func repeatedKeys() async throws {
+        for (file, key) in [
+            ("{\"a\":1,\"x\":1,\"x\":2}", "x"), ("{\"x\":1}\n{\"x\":1,\"a\":1,\"\\u0078\":1}", "x"),
+            ("{\"b\":1,\"b\":1}", "b"), ("{\"a\":1,\"a\":1}", "a"),
+        ] {
+            let error = try await failure(file, .jsonLines, columns: ["a"], names: ["a": key == "a" ? "a" : "b"])
+            if key == "x" { #expect(error.message.hasSuffix("column x: the key \"x\" comes twice"), "\(file)") }
+            #expect(error.message.hasSuffix("the key \"\(key)\" comes twice"), "\(file)")
+            #expect(error.column == (key == "b" ? "a" : key))
+        }
+        #expect(try await read("{\"a\":1,\"x\":1}\n{\"x\":1,\"a\":1}", .jsonLines, columns: ["a"]).rows == 2)
+    }
+
     @Test("is refused where it is no UTF-8, or nested too deep")
     func limits() async throws {
         let bytes = Array("{\"a\":1}\n{\"a\":\"é".utf8) + [0xE9] + Array("\"}".utf8)
-        #expect(try await failure(bytes, .jsonLines).message == "line 2 of test: bytes that are no UTF-8")
+        #expect(try await failure(bytes, .jsonLines).message == "line 2 of test, column a: bytes that are no UTF-8")
         let deep = "{\"a\":" + String(repeating: "[", count: 600) + String(repeating: "]", count: 600) + "}"
-        #expect(try await failure(deep, .jsonLines).message == "line 1 of test: values are nested more than 512 deep")
+        #expect(
+            try await failure(deep, .jsonLines).message
+                == "line 1 of test, column a: values are nested more than 512 deep")
         let allowed = "{\"a\":" + String(repeating: "[", count: 500) + String(repeating: "]", count: 500) + "}"
         #expect(try await read(allowed, .jsonLines).rows == 1)
     }
