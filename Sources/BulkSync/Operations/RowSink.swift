@@ -33,7 +33,7 @@ public final class RowSink {
     /// Appends a row.
     ///
     /// - Parameter encode: Appends one value for each column. It is called twice for the first row, whose values tell in
-    ///   which format the rows are sent.
+    ///   which format the rows are sent, and for a row with a value that this format does not have.
     /// - Throws: What the closure throws; ``BulkSyncError`` with the code ``BulkSyncError/Code/encoding`` if a value does not
     ///   fit; the error of the server, if it has failed meanwhile; ``BulkSyncError/Code/misuse`` after the end of the closure.
     public func append(_ encode: (inout RowWriter) throws -> Void) async throws {
@@ -63,7 +63,7 @@ public final class RowSink {
 
     private func begin() async throws {
         hasBegun = true
-        try writer.pointee.setTypes(stream.columns)
+        writer.pointee.setTypes(stream.columns)
         writer.pointee.beginCopy()
         do {
             try await stream.begin(writer.pointee.format)
@@ -75,7 +75,8 @@ public final class RowSink {
 
     private func flush() async throws {
         do {
-            try await stream.send(writer.pointee.buffer.bytes, rows: writer.pointee.rowCount)
+            let change = writer.pointee.takeFormatChange()
+            try await stream.send(writer.pointee.buffer.bytes, rows: writer.pointee.rowCount, change)
         } catch {
             failure = error
             throw error

@@ -87,6 +87,13 @@ enum TimestampText {
             + clock(rest) + "+00" + (year > 0 ? "" : " BC")
     }
 
+    /// The text of a date in JSON: `2026-11-21T08:30:00.5+00:00`.
+    static func isoText(_ date: Date) -> String? {
+        text(date).map { text in
+            text.replacing(" ", with: "T", maxReplacements: 1) + (text.hasSuffix("+00") ? ":00" : "")
+        }
+    }
+
     /// The text of a time of day: `08:30:00.5`.
     static func clock(_ microseconds: Int64) -> String {
         let (seconds, rest) = (microseconds / 1_000_000, Int(microseconds % 1_000_000))
