@@ -367,6 +367,23 @@ struct FarDateTests {
     }
 }
 
+@Suite("A date near and far")
+struct DateRoundingTests {
+    @Test(
+        "is rounded to the next microsecond, before and after the beginning of the count",
+        arguments: [
+            (0, 0), (0.25, 250_000), (-0.25, -250_000), (0.000_000_4, 0), (0.000_000_6, 1), (-0.000_000_6, -1),
+            (-1, -1_000_000), (816_942_600.5, 816_942_600_500_000), (0.999_999_9, 1_000_000),
+            (9_999_999_999.5, 9_999_999_999_500_000), (-9_999_999_999.5, -9_999_999_999_500_000),
+            (10_000_000_000.5, 10_000_000_000_500_000), (-10_000_000_000.5, -10_000_000_000_500_000),
+        ] as [(Double, Int64)]
+    )
+    func rounding(seconds: Double, expected: Int64) {
+        let microseconds = TimestampText.microseconds(Date(timeIntervalSinceReferenceDate: seconds))
+        #expect(microseconds == expected + 31_622_400_000_000)
+    }
+}
+
 @Suite("A row that writes itself")
 struct RowEncodableTests {
     struct Price: RowEncodable {

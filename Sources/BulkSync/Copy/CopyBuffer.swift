@@ -74,6 +74,15 @@ package struct CopyBuffer: ~Copyable {
         (start + offset).storeBytes(of: value.bigEndian, as: Integer.self)
     }
 
+    /// Makes room between bytes that are there already, for a header that turned out to be longer.
+    package mutating func insert(count additional: Int, at offset: Int) {
+        precondition(offset <= count)
+        reserve(additional)
+        // The bytes may be moved over themselves.
+        (start + offset + additional).copyMemory(from: start + offset, byteCount: count - offset)
+        count += additional
+    }
+
     /// Replaces the last byte: a separator that turned out to be the end of a line.
     @inline(__always)
     package mutating func overwriteLast(_ byte: UInt8) {

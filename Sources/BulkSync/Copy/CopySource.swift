@@ -6,6 +6,14 @@ package enum CopyFormat: Sendable {
     case binary
 }
 
+/// Where, in bytes that are about to be sent, a binary COPY ends and one as text goes on.
+package struct FormatChange: Sendable {
+    /// The number of bytes before it, the trailer included.
+    package var offset: Int
+    /// The number of rows before it, since the beginning.
+    package var rows: Int
+}
+
 /// A column of the staged table, as the server describes it.
 package struct StagedColumn: Sendable, Hashable {
     /// The exact name.
@@ -37,6 +45,9 @@ package protocol CopySource {
     /// Appends whole rows, about 64 kB of them, and returns whether there may be more.
     mutating func next(into buffer: inout CopyBuffer) async throws -> Bool
 
+    /// Tells where the format changes in the bytes that `next` has just appended, once; nil nearly always.
+    mutating func takeFormatChange() -> FormatChange?
+
     /// The number of rows appended so far.
     var rowCount: Int { get }
 
@@ -45,4 +56,8 @@ package protocol CopySource {
     /// - Parameter row: The position of the row among those appended, from 1.
     /// - Returns: The place, or nil if there is none to tell.
     func location(ofRow row: Int) -> String?
+}
+
+extension CopySource {
+    package mutating func takeFormatChange() -> FormatChange? { nil }
 }

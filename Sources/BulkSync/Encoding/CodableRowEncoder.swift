@@ -17,8 +17,6 @@ final class CodableRowEncoder: RowEncoder, Encoder {
     /// Where the value of each column lies in the buffer, for a row whose keys come in another order.
     private var fields: [Range<Int>] = []
     private var isOutOfOrder = false
-    /// What cannot be thrown where it is found.
-    private var deferredFailure: BulkSyncError?
     private var scratch: [UInt8] = []
 
     @usableFromInline
@@ -36,7 +34,9 @@ final class CodableRowEncoder: RowEncoder, Encoder {
     @usableFromInline
     func probe(_ row: some Encodable) throws {
         isProbing = true
+        writer.pointee.beginProbing()
         try encodeWhole(row)
+        if let failure = writer.pointee.failureOfProbe(keys.count) { throw failure }
         isProbing = false
         let columns = keys.map(keyStrategy.column)
         for (index, column) in columns.enumerated() where columns[..<index].contains(column) {
@@ -51,32 +51,28 @@ final class CodableRowEncoder: RowEncoder, Encoder {
     /// Writes a row.
     @usableFromInline
     func encode(_ row: some Encodable) throws {
-        writer.pointee.beginRow()
-        writer.pointee.expectsOrder = true
-        isOutOfOrder = false
-        do {
-            try encodeWhole(row)
-            if isOutOfOrder { try reorder() }
-            try writer.pointee.endRow()
-        } catch {
-            writer.pointee.abandonRow()
-            throw error
+        var isWritten = false
+        while !isWritten {
+            writer.pointee.beginRow()
+            writer.pointee.expectsOrder = true
+            isOutOfOrder = false
+            do {
+                try encodeWhole(row)
+                if isOutOfOrder { try reorder() }
+                try writer.pointee.endRow()
+                isWritten = true
+            } catch {
+                try writer.pointee.retry(error)
+            }
         }
     }
 
+    @inline(__always)
     private func encodeWhole(_ row: some Encodable) throws {
         do {
             try row.encode(to: self)
-        } catch let error as BulkSyncError {
-            throw error
         } catch {
-            var failure = writer.pointee.failure("the row cannot be encoded")
-            failure.underlying = error
-            throw failure
-        }
-        if let deferredFailure {
-            self.deferredFailure = nil
-            throw deferredFailure
+            throw writer.pointee.reported(error)
         }
     }
 
@@ -87,8 +83,7 @@ final class CodableRowEncoder: RowEncoder, Encoder {
 
     @usableFromInline
     func unkeyedContainer() -> any UnkeyedEncodingContainer {
-        refuse("a row must have keys, as a structure or a dictionary has")
-        return RefusingContainer()
+        RefusingContainer(error: writer.pointee.failure("a row must have keys, as a structure or a dictionary has"))
     }
 
     @usableFromInline
@@ -96,8 +91,14 @@ final class CodableRowEncoder: RowEncoder, Encoder {
         WholeRowContainer(encoder: self)
     }
 
-    func refuse(_ message: String) {
-        deferredFailure = deferredFailure ?? writer.pointee.failure(message)
+    /// The error for what a row cannot be encoded with; it ends the row, as it cannot be thrown where it is found.
+    func refusal(_ message: String, key: String? = nil) -> BulkSyncError {
+        writer.pointee.failure(message, column: key.map { keyStrategy.column(for: $0) })
+    }
+
+    /// Takes a failure of a value for the row's: the value may be written in part.
+    func reported(_ error: any Error) -> BulkSyncError {
+        writer.pointee.reported(error)
     }
 
     /// Makes the column of a key the next one.
@@ -117,23 +118,22 @@ final class CodableRowEncoder: RowEncoder, Encoder {
             if indices[key] != nil { throw writer.pointee.failure("the key \"\(key)\" is encoded twice") }
             indices[key] = keys.count
             keys.append(key)
+            writer.pointee.noteName(keyStrategy.column(for: key))
             return
         }
         guard let index = indices[key] else {
-            var error = writer.pointee.failure("the key \"\(key)\" was not in the first row, which tells the columns")
-            error.column = keyStrategy.column(for: key)
-            throw error
+            throw refusal("the key \"\(key)\" was not in the first row, which tells the columns", key: key)
         }
         if !isOutOfOrder {
             // The values so far are those of the first columns; each begins where the one before it ended.
             isOutOfOrder = true
             writer.pointee.expectsOrder = false
-            fields = [Range<Int>](repeating: 0..<0, count: keys.count)
+            fields = [Range<Int>](repeating: Self.noField, count: keys.count)
             writer.pointee.locateFields(into: &fields)
         } else {
             closeField()
         }
-        if fields[index].lowerBound > 0 {
+        if fields[index] != Self.noField {
             throw writer.pointee.failure("the key \"\(key)\" is encoded twice", at: index)
         }
         openField = index
@@ -142,6 +142,7 @@ final class CodableRowEncoder: RowEncoder, Encoder {
     }
 
     private var openField: Int?
+    private static let noField = -1 ..< -1
 
     private func closeField() {
         guard let index = openField else { return }
@@ -220,10 +221,16 @@ private struct RowContainer<Key: CodingKey>: KeyedEncodingContainerProtocol {
     func encode(_ value: UInt16, forKey key: Key) throws { try integer(Int64(value), key) }
     func encode(_ value: UInt32, forKey key: Key) throws { try integer(Int64(value), key) }
     func encode(_ value: UInt64, forKey key: Key) throws { try encodeIfPresent(value, forKey: key) }
+    func encode(_ value: Int128, forKey key: Key) throws { try encodeIfPresent(value, forKey: key) }
+    func encode(_ value: UInt128, forKey key: Key) throws { try encodeIfPresent(value, forKey: key) }
 
     func encode<Value: Encodable>(_ value: Value, forKey key: Key) throws {
         try encoder.select(key.stringValue)
-        try encoder.fieldEncoder.encode(value)
+        do {
+            try encoder.fieldEncoder.encode(value)
+        } catch {
+            throw encoder.reported(error)
+        }
     }
 
     // A property without a value is a column with a NULL, and must not look like a property that is not there.
@@ -267,12 +274,23 @@ private struct RowContainer<Key: CodingKey>: KeyedEncodingContainerProtocol {
         try writer.pointee.append(value)
     }
 
+    func encodeIfPresent(_ value: Int128?, forKey key: Key) throws {
+        try encoder.select(key.stringValue)
+        try writer.pointee.append(value)
+    }
+
+    func encodeIfPresent(_ value: UInt128?, forKey key: Key) throws {
+        try encoder.select(key.stringValue)
+        try writer.pointee.append(value)
+    }
+
     func encodeIfPresent<Value: Encodable>(_ value: Value?, forKey key: Key) throws {
         try encoder.select(key.stringValue)
-        if let value {
+        guard let value else { return try encoder.fieldEncoder.encodeNil(of: Value.self) }
+        do {
             try encoder.fieldEncoder.encode(value)
-        } else {
-            try encoder.fieldEncoder.encodeNil(of: Value.self)
+        } catch {
+            throw encoder.reported(error)
         }
     }
 
@@ -287,25 +305,29 @@ private struct RowContainer<Key: CodingKey>: KeyedEncodingContainerProtocol {
     }
 
     func nestedContainer<Nested: CodingKey>(keyedBy: Nested.Type, forKey key: Key) -> KeyedEncodingContainer<Nested> {
-        encoder.refuse(
-            "\"\(key.stringValue)\" is a nested container; encode a nested value instead, which becomes JSON")
-        return KeyedEncodingContainer(RefusingKeyedContainer<Nested>())
+        KeyedEncodingContainer(RefusingKeyedContainer<Nested>(error: refusal(key.stringValue)))
     }
 
     func nestedUnkeyedContainer(forKey key: Key) -> any UnkeyedEncodingContainer {
-        encoder.refuse(
-            "\"\(key.stringValue)\" is a nested container; encode a nested value instead, which becomes JSON")
-        return RefusingContainer()
+        RefusingContainer(error: refusal(key.stringValue))
     }
 
     func superEncoder() -> any Encoder {
-        encoder.refuse(
-            "superEncoder() is for nested values; a row's class calls super.encode(to:) with its own encoder")
-        return RefusingContainer()
+        RefusingContainer(error: superRefusal("super"))
     }
 
     func superEncoder(forKey key: Key) -> any Encoder {
-        superEncoder()
+        RefusingContainer(error: superRefusal(key.stringValue))
+    }
+
+    private func refusal(_ key: String) -> BulkSyncError {
+        encoder.refusal(
+            "\"\(key)\" is a nested container; encode a nested value instead, which becomes JSON", key: key)
+    }
+
+    private func superRefusal(_ key: String) -> BulkSyncError {
+        encoder.refusal(
+            "superEncoder() is for nested values; a row's class calls super.encode(to:) with its own encoder", key: key)
     }
 }
 
@@ -334,5 +356,7 @@ private struct WholeRowContainer: SingleValueEncodingContainer {
     func encode(_ value: UInt16) throws { try refuse() }
     func encode(_ value: UInt32) throws { try refuse() }
     func encode(_ value: UInt64) throws { try refuse() }
+    func encode(_ value: Int128) throws { try refuse() }
+    func encode(_ value: UInt128) throws { try refuse() }
     func encode(_ value: some Encodable) throws { try value.encode(to: encoder) }
 }

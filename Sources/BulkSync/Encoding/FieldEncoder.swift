@@ -8,7 +8,8 @@ final class FieldEncoder: Encoder {
     let writer: UnsafeMutablePointer<RowWriter>
     /// What the value that is encoded has turned out to be.
     fileprivate var outcome = Outcome.nothing
-    fileprivate var arrayStart = 0
+    /// Whether the array that is encoded has elements that only JSON can hold.
+    fileprivate var holdsNested = false
 
     fileprivate enum Outcome {
         case nothing
@@ -34,6 +35,7 @@ final class FieldEncoder: Encoder {
         if Value.self == PostgresDate.self { return try known(unsafeBitCast(value, as: PostgresDate.self)) }
         if Value.self == PostgresTime.self { return try known(unsafeBitCast(value, as: PostgresTime.self)) }
         if Value.self == PostgresInterval.self { return try known(unsafeBitCast(value, as: PostgresInterval.self)) }
+        if Value.self == Duration.self { return try known(unsafeBitCast(value, as: Duration.self)) }
         // Foundation's own encoders take it for a text, too; its encode(to:) writes an object.
         if Value.self == URL.self, !isJSONColumn {
             return try encodeAny(unsafeBitCast(value, as: URL.self).absoluteString)
@@ -45,10 +47,9 @@ final class FieldEncoder: Encoder {
         Swift.unsafeBitCast(value, to: Result.self)
     }
 
-    private func known(_ value: some RowValue & Encodable) throws {
-        if isJSONColumn { return try writer.pointee.append(json: value) }
+    private func known(_ value: some RowValue) throws {
         try value.append(to: &writer.pointee)
-        noteCodable()
+        outcome = .value
     }
 
     /// Writes a NULL where a value of some type could have been.
@@ -58,57 +59,80 @@ final class FieldEncoder: Encoder {
                 .decimal
             } else if type == Data.self { .bytes } else if type == PostgresDate.self {
                 .date
-            } else if type == PostgresTime.self { .time } else if type == PostgresInterval.self { .interval } else {
-                .null
-            }
+            } else if type == PostgresTime.self { .time } else if type == PostgresInterval.self {
+                .interval
+            } else if type == Duration.self { .interval } else { .null }
         try writer.pointee.null(kind)
-        noteCodable()
     }
 
     /// A value whose type has no form of its own: an enumeration, an array, an optional, a nested structure.
     private func encodeAny<Value: Encodable>(_ value: Value) throws {
-        if isJSONColumn {
-            // An optional may hold nothing; JSON would make the text null of it.
-            if let optional = value as? any OptionalValue, optional.isNil { return try writer.pointee.appendNull() }
-            // A text is the text of the JSON value, also where it is wrapped.
-            if let text = value as? String { return try writer.pointee.append(text) }
-            return try writer.pointee.append(json: value)
+        if isJSONColumn { return try encodeJSON(value) }
+        // Its own encode(to:) makes an array of the bounds.
+        if let range = value as? any TextualRange {
+            guard let text = range.text else {
+                throw writer.pointee.failure(
+                    "a range of this type cannot be written; give its text instead", at: upcomingColumn)
+            }
+            return try writer.pointee.append(range: text)
         }
-        if writer.pointee.isNestedArrayInText { return try writer.pointee.append(json: value) }
+        let depth = writer.pointee.shape.depth
+        let column = upcomingColumn
+        if depth == 0 { holdsNested = false }
         outcome = .nothing
-        let isElement = writer.pointee.isInArray
-        try value.encode(to: self)
+        do {
+            try value.encode(to: self)
+        } catch {
+            throw writer.pointee.reported(error, at: column)
+        }
         switch outcome {
         case .value:
             break
-        case .array where !isElement:
-            try writer.pointee.endArray(from: arrayStart)
-        case .nothing, .object, .array:
-            if writer.pointee.mode == .probing, isElement {
-                // The column may turn out to be a json column, which takes the whole array.
-                try writer.pointee.note(.json) { try $0.append(json: value) }
-            } else if writer.pointee.mode != .binary, !isElement {
+        case .array:
+            // A value that asks for a second container, or for none where it had one, is none that a column could hold.
+            guard writer.pointee.shape.depth == depth + 1 else {
+                throw writer.pointee.failure("the value cannot be encoded", at: upcomingColumn)
+            }
+            if depth == 0, holdsNested, writer.pointee.mode != .probing {
+                writer.pointee.takeBackArray()
                 try writer.pointee.append(json: value)
             } else {
-                throw writer.pointee.failure(
-                    "a nested value needs a column of type json or jsonb",
-                    at: writer.pointee.column - (isElement ? 1 : 0)
-                )
+                try writer.pointee.endArray()
+            }
+        case .nothing, .object:
+            if depth == 0 {
+                try writer.pointee.append(json: value)
+            } else {
+                // The whole array becomes JSON, if its column takes that.
+                holdsNested = true
+                if writer.pointee.mode == .probing { try writer.pointee.note(.json) { _ in } }
             }
         }
-        if !isElement { noteCodable() }
-        outcome = isElement ? .array : .value
+        outcome = depth == 0 ? .value : .array
+    }
+
+    private func encodeJSON<Value: Encodable>(_ value: Value) throws {
+        // An optional may hold nothing; JSON would make the text null of it.
+        if let optional = value as? any OptionalValue {
+            guard let wrapped = optional.wrapped else { return try writer.pointee.appendNull() }
+            return try encode(wrapped)
+        }
+        switch value {
+        // A text is the text of the JSON value, also where it is wrapped.
+        case let text as String: try writer.pointee.append(text)
+        case let number as Double: try writer.pointee.append(number)
+        case let number as Float: try writer.pointee.append(number)
+        default: try writer.pointee.append(json: value)
+        }
     }
 
     private var isJSONColumn: Bool {
-        guard writer.pointee.mode != .probing else { return false }
-        let type = writer.pointee.upcomingType
-        return type == .json || type == .jsonb
+        writer.pointee.mode != .probing && writer.pointee.upcomingType.isJSON
     }
 
-    private func noteCodable() {
-        guard writer.pointee.mode == .probing, !writer.pointee.isInArray, !writer.pointee.kinds.isEmpty else { return }
-        writer.pointee.kinds[writer.pointee.kinds.count - 1].isCodable = true
+    /// The column of a value of which nothing is written yet.
+    private var upcomingColumn: Int {
+        writer.pointee.column - (writer.pointee.shape.depth > 0 ? 1 : 0)
     }
 
     func container<Key: CodingKey>(keyedBy type: Key.Type) -> KeyedEncodingContainer<Key> {
@@ -117,14 +141,12 @@ final class FieldEncoder: Encoder {
     }
 
     func unkeyedContainer() -> any UnkeyedEncodingContainer {
-        outcome = .array
-        if writer.pointee.isInArray { return RefusingContainer(error: nil) }
         do {
             try writer.pointee.beginArray()
         } catch {
             return RefusingContainer(error: error)
         }
-        arrayStart = writer.pointee.buffer.count
+        outcome = .array
         return ElementContainer(encoder: self)
     }
 
@@ -133,13 +155,13 @@ final class FieldEncoder: Encoder {
     }
 }
 
-/// Tells whether a value whose type is not known is an empty optional.
+/// Tells what is in a value whose type is not known to be an optional.
 private protocol OptionalValue {
-    var isNil: Bool { get }
+    var wrapped: (any Encodable)? { get }
 }
 
 extension Optional: OptionalValue {
-    fileprivate var isNil: Bool { self == nil ? true : false }
+    fileprivate var wrapped: (any Encodable)? { flatMap { $0 as? any Encodable } }
 }
 
 /// A value that encodes another one in its place: a RawRepresentable, an optional, a wrapper.
@@ -168,6 +190,8 @@ private struct FieldContainer: SingleValueEncodingContainer {
     func encode(_ value: UInt16) throws { try self.value { try $0.append(value) } }
     func encode(_ value: UInt32) throws { try self.value { try $0.append(value) } }
     func encode(_ value: UInt64) throws { try self.value { try $0.append(value) } }
+    func encode(_ value: Int128) throws { try self.value { try $0.append(value) } }
+    func encode(_ value: UInt128) throws { try self.value { try $0.append(value) } }
 
     func encode(_ value: some Encodable) throws {
         try encoder.encode(value)
@@ -180,7 +204,7 @@ private struct ElementContainer: UnkeyedEncodingContainer {
     let encoder: FieldEncoder
 
     var codingPath: [any CodingKey] { [] }
-    var count: Int { encoder.writer.pointee.elementCount }
+    var count: Int { encoder.writer.pointee.shape.count }
 
     func encodeNil() throws { try encoder.writer.pointee.appendNull() }
     func encode(_ value: Bool) throws { try encoder.writer.pointee.append(value) }
@@ -197,16 +221,31 @@ private struct ElementContainer: UnkeyedEncodingContainer {
     func encode(_ value: UInt16) throws { try encoder.writer.pointee.append(value) }
     func encode(_ value: UInt32) throws { try encoder.writer.pointee.append(value) }
     func encode(_ value: UInt64) throws { try encoder.writer.pointee.append(value) }
+    func encode(_ value: Int128) throws { try encoder.writer.pointee.append(value) }
+    func encode(_ value: UInt128) throws { try encoder.writer.pointee.append(value) }
 
     func encode(_ value: some Encodable) throws {
         try encoder.encode(value)
         encoder.outcome = .array
     }
 
+    // What is encoded so is nested, and comes with the whole value, as JSON.
+
     func nestedContainer<Nested: CodingKey>(keyedBy keyType: Nested.Type) -> KeyedEncodingContainer<Nested> {
-        KeyedEncodingContainer(RefusingKeyedContainer<Nested>())
+        KeyedEncodingContainer(RefusingKeyedContainer<Nested>(error: noteNested()))
     }
 
-    func nestedUnkeyedContainer() -> any UnkeyedEncodingContainer { RefusingContainer() }
-    func superEncoder() -> any Encoder { RefusingContainer() }
+    func nestedUnkeyedContainer() -> any UnkeyedEncodingContainer { RefusingContainer(error: noteNested()) }
+    func superEncoder() -> any Encoder { RefusingContainer(error: noteNested()) }
+
+    private func noteNested() -> (any Error)? {
+        encoder.holdsNested = true
+        guard encoder.writer.pointee.mode == .probing else { return nil }
+        do {
+            try encoder.writer.pointee.note(.json) { _ in }
+            return nil
+        } catch {
+            return error
+        }
+    }
 }

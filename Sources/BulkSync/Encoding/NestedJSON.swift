@@ -7,6 +7,28 @@ import Foundation
 enum NestedJSON {
     static let encoder = makeEncoder()
 
+    /// Whether there is a NaN outside of texts, which Foundation writes for a Decimal, and which is not JSON.
+    static func hasNaN(_ json: Data) -> Bool {
+        json.withUnsafeBytes { bytes in
+            guard let base = bytes.baseAddress, memchr(base, Int32(UInt8(ascii: "N")), bytes.count) != nil else {
+                return false
+            }
+            var isText = false
+            var isEscaped = false
+            for byte in bytes {
+                switch byte {
+                case _ where isEscaped: isEscaped = false
+                case UInt8(ascii: "\\"): isEscaped = true
+                case UInt8(ascii: "\""): isText.toggle()
+                // No other word outside of texts has an N.
+                case UInt8(ascii: "N") where !isText: return true
+                default: break
+                }
+            }
+            return false
+        }
+    }
+
     /// An encoder for an array of keys: bytes as the server writes them, and columns for properties.
     static func keyEncoder(_ keyStrategy: KeyStrategy) -> JSONEncoder {
         let encoder = makeEncoder()
@@ -37,14 +59,13 @@ enum NestedJSON {
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         encoder.dateEncodingStrategy = .custom { date, encoder in
             var container = encoder.singleValueContainer()
-            guard let text = TimestampText.text(date) else {
+            guard let text = TimestampText.isoText(date) else {
                 throw EncodingError.invalidValue(
                     date,
                     EncodingError.Context(codingPath: encoder.codingPath, debugDescription: "the date is out of range")
                 )
             }
-            try container.encode(
-                text.replacing(" ", with: "T", maxReplacements: 1) + (text.hasSuffix("+00") ? ":00" : ""))
+            try container.encode(text)
         }
         encoder.dataEncodingStrategy = .base64
         encoder.nonConformingFloatEncodingStrategy = .convertToString(

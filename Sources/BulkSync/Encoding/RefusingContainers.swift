@@ -1,14 +1,8 @@
 // What an encoder hands out where the protocol asks for a container, and there is nothing that its values could become.
 
-/// The error for a value that has no column.
-private let refusal = BulkSyncError(
-    code: .encoding,
-    message: "a row holds single values, arrays of these, and nested values as JSON"
-)
-
 /// Takes no value: it throws its error, or without one swallows what it gets.
 struct RefusingContainer: UnkeyedEncodingContainer, SingleValueEncodingContainer, Encoder {
-    var error: (any Error)? = refusal
+    var error: (any Error)?
 
     var codingPath: [any CodingKey] { [] }
     var userInfo: [CodingUserInfoKey: Any] { [:] }
@@ -33,6 +27,8 @@ struct RefusingContainer: UnkeyedEncodingContainer, SingleValueEncodingContainer
     func encode(_ value: UInt16) throws { try refuse() }
     func encode(_ value: UInt32) throws { try refuse() }
     func encode(_ value: UInt64) throws { try refuse() }
+    func encode(_ value: Int128) throws { try refuse() }
+    func encode(_ value: UInt128) throws { try refuse() }
     func encode(_ value: some Encodable) throws { try refuse() }
 
     func container<Key: CodingKey>(keyedBy type: Key.Type) -> KeyedEncodingContainer<Key> {
@@ -51,7 +47,7 @@ struct RefusingContainer: UnkeyedEncodingContainer, SingleValueEncodingContainer
 
 /// Takes no value with a key, in the same way.
 struct RefusingKeyedContainer<Key: CodingKey>: KeyedEncodingContainerProtocol {
-    var error: (any Error)? = refusal
+    var error: (any Error)?
 
     var codingPath: [any CodingKey] { [] }
 
@@ -74,6 +70,8 @@ struct RefusingKeyedContainer<Key: CodingKey>: KeyedEncodingContainerProtocol {
     func encode(_ value: UInt16, forKey key: Key) throws { try refuse() }
     func encode(_ value: UInt32, forKey key: Key) throws { try refuse() }
     func encode(_ value: UInt64, forKey key: Key) throws { try refuse() }
+    func encode(_ value: Int128, forKey key: Key) throws { try refuse() }
+    func encode(_ value: UInt128, forKey key: Key) throws { try refuse() }
     func encode(_ value: some Encodable, forKey key: Key) throws { try refuse() }
 
     func nestedContainer<Nested: CodingKey>(keyedBy: Nested.Type, forKey key: Key) -> KeyedEncodingContainer<Nested> {

@@ -12,7 +12,7 @@ extension RowWriter {
     }
 
     @inline(__always)
-    private mutating func field<Integer: FixedWidthInteger>(_ value: Integer) {
+    mutating func field<Integer: FixedWidthInteger>(_ value: Integer) {
         buffer.reserve(4 + MemoryLayout<Integer>.size)
         buffer.append(bigEndian: Int32(MemoryLayout<Integer>.size))
         buffer.append(bigEndian: value)
@@ -21,8 +21,8 @@ extension RowWriter {
     mutating func binary(_ value: Bool, _ type: FieldType) throws(BulkSyncError) {
         switch type {
         case .bool: field(UInt8(value ? 1 : 0))
-        case .text, .json, .jsonb: try binary(digits: value ? "true" : "false", type)
-        default: throw mismatch("a boolean", type)
+        case .text, .name, .json, .jsonb: try binary(digits: value ? "true" : "false", type)
+        default: throw mismatch(.bool, type)
         }
     }
 
@@ -39,27 +39,60 @@ extension RowWriter {
 
     @inline(never)
     private mutating func other(_ value: Int64, _ type: FieldType) throws(BulkSyncError) {
+        if let failure = failure(of: value, in: type) { throw failure }
         switch type {
-        case .int2:
-            guard let narrow = Int16(exactly: value) else { throw outOfRange(type) }
-            field(narrow)
-        case .oid:
-            guard let narrow = UInt32(exactly: value) else { throw outOfRange(type) }
-            field(narrow)
-        case .float8:
-            guard let float = Double(exactly: value) else { throw inexact(type) }
-            field(float.bitPattern)
-        case .float4:
-            guard let float = Float(exactly: value) else { throw inexact(type) }
-            field(float.bitPattern)
+        case .int2: field(Int16(truncatingIfNeeded: value))
+        case .oid, .xid: field(UInt32(truncatingIfNeeded: value))
+        case .xid8: field(value)
+        case .float8: field(Double(value).bitPattern)
+        case .float4: field(Float(value).bitPattern)
         case .numeric: numeric(magnitude: UInt128(value.magnitude), exponent: 0, isNegative: value < 0)
-        case .text, .json, .jsonb: try binary(digits: String(value), type)
-        default: throw mismatch("an integer", type)
+        case .text, .name, .json, .jsonb: try binary(digits: String(value), type)
+        default: throw mismatch(.integer, type)
         }
     }
 
-    private func inexact(_ type: FieldType) -> BulkSyncError {
-        failure("the integer cannot be written exactly to a column of type \(type)")
+    /// Why a column cannot take an integer, if so.
+    ///
+    /// As text, the server would round one for `real`, and take a negative one for the `oid` that has the same bits.
+    mutating func failure(of value: Int64, in type: FieldType) -> BulkSyncError? {
+        switch type {
+        case .int2: Int16(exactly: value) == nil ? outOfRange(type) : nil
+        case .int4: Int32(exactly: value) == nil ? outOfRange(type) : nil
+        case .oid, .xid: UInt32(exactly: value) == nil ? outOfRange(type) : nil
+        case .xid8: value < 0 ? outOfRange(type) : nil
+        case .float4: Float(exactly: value) == nil ? inexact(.integer, type) : nil
+        case .float8: Double(exactly: value) == nil ? inexact(.integer, type) : nil
+        default: nil
+        }
+    }
+
+    mutating func inexact(_ kind: ValueKind, _ type: FieldType) -> BulkSyncError {
+        failure("\(kind.noun) cannot be written exactly to a column of type \(type.noun)")
+    }
+
+    /// The whole number that a column of integers gets for a number with a point; nil for another column.
+    private mutating func whole(_ value: Double, _ type: FieldType) throws(BulkSyncError) -> Int64? {
+        guard type.isInteger else { return nil }
+        guard let whole = Int64(exactly: value) else { throw inexact(.float, type) }
+        if let failure = failure(of: whole, in: type) { throw failure }
+        return whole
+    }
+
+    private mutating func whole(_ value: Decimal, _ type: FieldType) throws(BulkSyncError) -> Int64? {
+        guard type.isInteger else { return nil }
+        guard !value.isNaN, let whole = Int64(value.description) else { throw inexact(.decimal, type) }
+        if let failure = failure(of: whole, in: type) { throw failure }
+        return whole
+    }
+
+    /// The text of the whole number that a column of integers gets.
+    mutating func integer(_ value: Double, _ type: FieldType) throws(BulkSyncError) -> String? {
+        try whole(value, type).map { String($0) }
+    }
+
+    mutating func integer(_ value: Decimal, _ type: FieldType) throws(BulkSyncError) -> String? {
+        try whole(value, type).map { String($0) }
     }
 
     mutating func binary(_ value: Double, _ type: FieldType) throws(BulkSyncError) {
@@ -70,8 +103,11 @@ extension RowWriter {
             // A value that only the wider type holds would become infinite, or nothing.
             if value.isFinite != narrow.isFinite || (value != 0 && narrow == 0) { throw outOfRange(type) }
             field(narrow.bitPattern)
-        case .numeric, .text: try binary(digits: Self.text(value), type)
-        default: throw mismatch("a floating-point number", type)
+        case .numeric, .text, .name: try binary(digits: Self.text(value), type)
+        case .json, .jsonb: try binary(digits: Self.jsonText(value), type)
+        default:
+            guard let whole = try whole(value, type) else { throw mismatch(.float, type) }
+            try binary(whole, type)
         }
     }
 
@@ -79,8 +115,12 @@ extension RowWriter {
         switch type {
         case .float8: field(Double(value).bitPattern)
         case .float4: field(value.bitPattern)
-        case .numeric, .text: try binary(digits: Self.text(value), type)
-        default: throw mismatch("a floating-point number", type)
+        case .numeric, .text, .name: try binary(digits: Self.text(value), type)
+        case .json, .jsonb:
+            try binary(digits: value.isFinite ? Self.text(value) : Self.jsonText(Double(value)), type)
+        default:
+            guard let whole = try whole(Double(value), type) else { throw mismatch(.float, type) }
+            try binary(whole, type)
         }
     }
 
@@ -94,15 +134,37 @@ extension RowWriter {
             } else {
                 try binary(digits: value.description, type)
             }
-        case .text: try binary(digits: value.description, type)
-        default: throw mismatch("a decimal number", type)
+        case .text, .name: try binary(digits: value.description, type)
+        case .json, .jsonb:
+            if value.isNaN { throw notANumberInJSON() }
+            try binary(digits: value.description, type)
+        case .float8:
+            guard let float = Self.float(value, Double.self) else { throw outOfRange(type) }
+            field(float.bitPattern)
+        case .float4:
+            guard let float = Self.float(value, Float.self) else { throw outOfRange(type) }
+            field(float.bitPattern)
+        default:
+            guard let whole = try whole(value, type) else { throw mismatch(.decimal, type) }
+            try binary(whole, type)
         }
+    }
+
+    /// The number next to a decimal one; nil if that is infinite, or zero where the decimal number is not.
+    private static func float<Float: BinaryFloatingPoint & LosslessStringConvertible>(
+        _ value: Decimal,
+        _ type: Float.Type
+    ) -> Float? {
+        if value.isNaN { return .nan }
+        guard let float = Float(value.description), float.isFinite, (float == 0) == value.isZero else { return nil }
+        return float
     }
 
     @inline(__always)
     mutating func binary(_ value: String, _ type: FieldType) throws(BulkSyncError) {
         switch type {
-        case .text, .json:
+        case .text, .json, .name:
+            if type == .name, value.utf8.count > Self.nameSize { throw longName() }
             var value = value
             let isClean = value.withUTF8 { bytes in
                 buffer.reserve(4 + bytes.count)
@@ -122,8 +184,15 @@ extension RowWriter {
             buffer.append(1)
             var value = value
             value.withUTF8 { buffer.append(UnsafeRawBufferPointer($0)) }
-        default: throw mismatch("a text", type)
+        default: throw mismatch(.string, type)
         }
+    }
+
+    /// The length of a `name` in bytes; what is longer, the server would cut off.
+    static let nameSize = 63
+
+    mutating func longName() -> BulkSyncError {
+        failure("the text is longer than \(Self.nameSize) bytes, which is all a column of type name holds")
     }
 
     mutating func binary(json bytes: UnsafeRawBufferPointer, _ type: FieldType) throws(BulkSyncError) {
@@ -145,8 +214,9 @@ extension RowWriter {
             } else {
                 field(Int32(CivilCalendar.split(microseconds, by: TimestampText.microsecondsPerDay).whole))
             }
-        case .text: try binary(TimestampText.text(value) ?? "", type)
-        default: throw mismatch("a Date", type)
+        case .text, .name: try binary(TimestampText.text(value) ?? "", type)
+        case .json, .jsonb: try binary(word: TimestampText.isoText(value) ?? "", type)
+        default: throw mismatch(.timestamp, type)
         }
     }
 
@@ -156,8 +226,8 @@ extension RowWriter {
             var bytes = value.uuid
             buffer.append(bigEndian: Int32(16))
             withUnsafeBytes(of: &bytes) { buffer.append($0) }
-        case .text: try binary(value.uuidString.lowercased(), type)
-        default: throw mismatch("a UUID", type)
+        case .text, .name, .json, .jsonb: try binary(word: value.uuidString.lowercased(), type)
+        default: throw mismatch(.uuid, type)
         }
     }
 
@@ -174,16 +244,16 @@ extension RowWriter {
                 if overflow { throw outOfRange(type) }
                 field(product)
             }
-        case .text: try binary(value.description, type)
-        default: throw mismatch("a day", type)
+        case .text, .name, .json, .jsonb: try binary(word: value.description, type)
+        default: throw mismatch(.date, type)
         }
     }
 
     mutating func binary(_ value: PostgresTime, _ type: FieldType) throws(BulkSyncError) {
         switch type {
         case .time: field(value.microseconds)
-        case .text: try binary(value.description, type)
-        default: throw mismatch("a time of day", type)
+        case .text, .name, .json, .jsonb: try binary(word: value.description, type)
+        default: throw mismatch(.time, type)
         }
     }
 
@@ -194,9 +264,14 @@ extension RowWriter {
             buffer.append(bigEndian: value.microseconds)
             buffer.append(bigEndian: value.days)
             buffer.append(bigEndian: value.months)
-        case .text: try binary(value.description, type)
-        default: throw mismatch("an interval", type)
+        case .text, .name, .json, .jsonb: try binary(word: value.description, type)
+        default: throw mismatch(.interval, type)
         }
+    }
+
+    /// Appends a text that stands in quotes in JSON.
+    private mutating func binary(word: String, _ type: FieldType) throws(BulkSyncError) {
+        try binary(type.isJSON ? Self.quoted(word) : word, type)
     }
 
     /// Appends a number, or a word that a text column takes, by its text.
@@ -207,57 +282,8 @@ extension RowWriter {
         case "Infinity": specialNumeric(0xD000)
         case "-Infinity": specialNumeric(0xF000)
         default:
-            guard let number = DecimalText(digits) else { throw mismatch("the number", type) }
+            guard let number = DecimalText(digits) else { throw outOfRange(type) }
             numeric(number.digits, exponent: number.exponent, isNegative: number.isNegative)
-        }
-    }
-}
-
-/// Arrays of one dimension, from index 1.
-extension RowWriter {
-    mutating func beginArray() throws {
-        if isInArray { throw failure("an array of arrays cannot be written") }
-        if mode == .probing {
-            elementKind = .null
-            column += 1
-        } else {
-            let type = try next()
-            if mode == .binary {
-                guard type == .array else { throw mismatch("an array", type) }
-                for _ in 0..<6 { buffer.append(bigEndian: Int32(0)) }
-            }
-            textElements.removeAll(keepingCapacity: true)
-        }
-        elementCount = 0
-        isInArray = true
-    }
-
-    /// Ends an array whose elements begin at an offset of the buffer.
-    mutating func endArray(from start: Int) throws {
-        isInArray = false
-        switch mode {
-        case .probing:
-            kinds.append(ColumnKind(kind: .array, element: elementKind))
-            if !names.isEmpty, column > names.count {
-                throw failure("the row has more values than columns", at: names.count)
-            }
-        case .text:
-            try append(text: arrayText(textElements))
-        case .binary:
-            let header = start - 24
-            if elementCount == 0 { buffer.truncate(to: header + 16) }
-            guard let length = Int32(exactly: buffer.count - header - 4) else {
-                throw failure("the value is longer than 2 GiB")
-            }
-            buffer.overwrite(at: header, bigEndian: length)
-            buffer.overwrite(at: header + 4, bigEndian: Int32(elementCount == 0 ? 0 : 1))
-            // Whether there are NULLs is for the server to see: it reads the lengths.
-            buffer.overwrite(at: header + 8, bigEndian: Int32(0))
-            buffer.overwrite(at: header + 12, bigEndian: types[column - 1].elementOID)
-            if elementCount > 0 {
-                buffer.overwrite(at: header + 16, bigEndian: Int32(elementCount))
-                buffer.overwrite(at: header + 20, bigEndian: Int32(1))
-            }
         }
     }
 }
@@ -270,6 +296,16 @@ extension RowWriter {
 
     static func text(_ value: Float) -> String {
         value.isNaN ? "NaN" : value.isInfinite ? (value < 0 ? "-Infinity" : "Infinity") : withoutPoint("\(value)")
+    }
+
+    /// JSON has no infinity; the server's own functions make texts of it, and of NaN.
+    static func jsonText(_ value: Double) -> String {
+        value.isFinite ? text(value) : quoted(text(value))
+    }
+
+    /// A text of letters, digits and the like in quotes, as JSON has it.
+    static func quoted(_ word: String) -> String {
+        "\"" + word + "\""
     }
 
     private static func withoutPoint(_ text: String) -> String {

@@ -20,7 +20,7 @@ extension RowWriter {
         case .probing: try note(.bool) { try $0.append(value) }
         case .binary: try binary(value, next())
         case .text:
-            _ = try next()
+            _ = try next(asTextOf: .bool)
             try append(text: value ? "true" : "false")
         }
     }
@@ -117,14 +117,14 @@ extension RowWriter {
         case .probing: try note(.integer) { try $0.append(value) }
         case .binary:
             let type = try next()
-            switch type {
-            case .numeric, .text, .json, .jsonb: try binary(digits: String(value), type)
-            case .float4, .float8: throw failure("the integer cannot be written exactly to a column of type \(type)")
-            case .int2, .int4, .int8, .oid: throw outOfRange(type)
-            default: throw mismatch("an integer", type)
-            }
+            if type == .xid8, let wide = UInt64(exactly: value) { return field(wide) }
+            if let failure = failure(ofWideIntegerIn: type) { throw failure }
+            try binary(digits: String(value), type)
         case .text:
-            _ = try next()
+            let type = try next()
+            if type != .xid8 || UInt64(exactly: value) == nil, let failure = failure(ofWideIntegerIn: type) {
+                throw failure
+            }
             try append(text: String(value))
         }
     }
@@ -134,9 +134,23 @@ extension RowWriter {
         switch mode {
         case .binary: try binary(value, next())
         case .probing: try note(.integer) { try $0.append(integer: value) }
-        case .text:
-            _ = try next()
-            try append(text: String(value))
+        case .text: try appendText(value)
+        }
+    }
+
+    private mutating func appendText(_ value: Int64) throws(BulkSyncError) {
+        let type = try next(asTextOf: .integer)
+        if let failure = failure(of: value, in: type) { throw failure }
+        try append(text: String(value))
+    }
+
+    /// Why an integer that is not an Int64 cannot be written to a column, if so.
+    private mutating func failure(ofWideIntegerIn type: FieldType) -> BulkSyncError? {
+        switch type {
+        case .float4, .float8: inexact(.integer, type)
+        case .int2, .int4, .int8, .oid, .xid, .xid8: outOfRange(type)
+        case _ where type.form(of: .integer) == .binary, _ where mode == .text && type.form(of: .integer) == .text: nil
+        default: mismatch(.integer, type)
         }
     }
 
@@ -152,8 +166,9 @@ extension RowWriter {
         case .binary: try binary(value, next())
         case .probing: try note(.float) { try $0.append(value) }
         case .text:
-            _ = try next()
-            try append(text: Self.text(value))
+            let type = try next(asTextOf: .float)
+            if let integer = try integer(value, type) { return try append(text: integer) }
+            try append(text: type.isJSON ? Self.jsonText(value) : Self.text(value))
         }
     }
 
@@ -168,7 +183,9 @@ extension RowWriter {
         case .probing: try note(.float) { try $0.append(value) }
         case .text:
             // What a wider column would hold does not depend on the format of the COPY.
-            let type = try next()
+            let type = try next(asTextOf: .float)
+            if let integer = try integer(Double(value), type) { return try append(text: integer) }
+            if type.isJSON, !value.isFinite { return try append(text: Self.jsonText(Double(value))) }
             try append(text: type == .float8 ? Self.text(Double(value)) : Self.text(value))
         }
     }
@@ -183,7 +200,9 @@ extension RowWriter {
         case .binary: try binary(value, next())
         case .probing: try note(.decimal) { try $0.append(value) }
         case .text:
-            _ = try next()
+            let type = try next(asTextOf: .decimal)
+            if let integer = try integer(value, type) { return try append(text: integer) }
+            if type.isJSON, value.isNaN { throw notANumberInJSON() }
             try append(text: value.description)
         }
     }
@@ -201,7 +220,7 @@ extension RowWriter {
         case .binary: try binary(value, next())
         case .probing: try note(.string) { try $0.append(value) }
         case .text:
-            _ = try next()
+            if try next() == .name, value.utf8.count > Self.nameSize { throw longName() }
             try append(text: value)
         }
     }
@@ -228,9 +247,11 @@ extension RowWriter {
         case .binary: try binary(value, next())
         case .probing: try note(.timestamp) { try $0.append(value) }
         case .text:
-            let type = try next()
-            guard let text = TimestampText.text(value) else { throw outOfRange(type) }
-            try append(text: text)
+            let type = try next(asTextOf: .timestamp)
+            guard let text = type.isJSON ? TimestampText.isoText(value) : TimestampText.text(value) else {
+                throw outOfRange(type)
+            }
+            try append(text: type.isJSON ? Self.quoted(text) : text)
         }
     }
 
@@ -244,8 +265,7 @@ extension RowWriter {
         case .binary: try binary(value, next())
         case .probing: try note(.uuid) { try $0.append(value) }
         case .text:
-            _ = try next()
-            try append(text: value.uuidString.lowercased())
+            try append(word: value.uuidString.lowercased(), next(asTextOf: .uuid))
         }
     }
 
@@ -258,12 +278,13 @@ extension RowWriter {
         switch mode {
         case .binary:
             let type = try next()
-            guard type == .bytea else { throw mismatch("bytes", type) }
+            if type.isJSON { return try binary(digits: Self.quoted(value.base64EncodedString()), type) }
+            guard type == .bytea else { throw mismatch(.bytes, type) }
             try value.withUnsafeBytes { try field($0) }
         case .probing: try note(.bytes) { try $0.append(value) }
         case .text:
-            _ = try next()
-            try append(text: Self.text(value))
+            let type = try next(asTextOf: .bytes)
+            try append(text: type.isJSON ? Self.quoted(value.base64EncodedString()) : Self.text(value))
         }
     }
 
@@ -276,9 +297,7 @@ extension RowWriter {
         switch mode {
         case .binary: try binary(value, next())
         case .probing: try note(.date) { try $0.append(value) }
-        case .text:
-            _ = try next()
-            try append(text: value.description)
+        case .text: try append(word: value.description, next(asTextOf: .date))
         }
     }
 
@@ -291,9 +310,7 @@ extension RowWriter {
         switch mode {
         case .binary: try binary(value, next())
         case .probing: try note(.time) { try $0.append(value) }
-        case .text:
-            _ = try next()
-            try append(text: value.description)
+        case .text: try append(word: value.description, next(asTextOf: .time))
         }
     }
 
@@ -306,10 +323,21 @@ extension RowWriter {
         switch mode {
         case .binary: try binary(value, next())
         case .probing: try note(.interval) { try $0.append(value) }
-        case .text:
-            _ = try next()
-            try append(text: value.description)
+        case .text: try append(word: value.description, next(asTextOf: .interval))
         }
+    }
+
+    /// Appends a span of time, to the microsecond.
+    ///
+    /// - Parameter value: The value; nil is NULL.
+    /// - Throws: ``BulkSyncError`` with the code ``BulkSyncError/Code/encoding`` if the server's type does not reach that
+    ///   far, or the column cannot take it.
+    public mutating func append(_ value: Duration?) throws {
+        guard let value else { return try null(.interval) }
+        guard let interval = PostgresInterval(value) else {
+            throw failure("the duration is out of range for type interval", at: shape.depth > 0 ? nil : column)
+        }
+        try append(interval)
     }
 
     /// Appends a value as JSON, for a `json` or `jsonb` column: dates as ISO 8601, bytes as Base64.
@@ -323,29 +351,52 @@ extension RowWriter {
         do {
             json = try NestedJSON.encoder.encode(value)
         } catch {
-            var failure = failure("the value cannot be written as JSON", at: column)
-            failure.underlying = error
-            throw failure
+            throw failure("the value cannot be written as JSON", at: shape.depth > 0 ? nil : column, underlying: error)
         }
-        let type = try next()
+        let type = mode == .text ? try next(asTextOf: .json) : try next()
+        if NestedJSON.hasNaN(json) { throw notANumberInJSON() }
         if mode == .text {
             try append(text: String(decoding: json, as: UTF8.self))
         } else {
-            guard type == .json || type == .jsonb else { throw mismatch("a nested value", type) }
+            guard type.isJSON else { throw mismatch(.json, type) }
             try json.withUnsafeBytes { try binary(json: $0, type) }
         }
     }
 
+    mutating func notANumberInJSON() -> BulkSyncError {
+        failure("a Decimal that is not a number has no form in JSON")
+    }
+
+    /// Appends the text of a range, which the caller has made.
+    mutating func append(range text: String) throws {
+        switch mode {
+        case .probing: try note(.range) { try $0.append(range: text) }
+        case .binary:
+            let type = try next()
+            guard type.form(of: .range) == .binary else { throw mismatch(.range, type) }
+            try binary(text, type)
+        case .text: try append(word: text, next(asTextOf: .range))
+        }
+    }
+
     /// Appends an array.
+    ///
+    /// An array of arrays is one of several dimensions, which must be rectangular. A `json` or `jsonb` column takes an array
+    /// by `append(json:)`.
     ///
     /// - Parameter values: The elements, nil for NULL; nil instead of an array is NULL.
     /// - Throws: ``BulkSyncError`` with the code ``BulkSyncError/Code/encoding`` if the column cannot take it.
     public mutating func append<Element: RowValue>(_ values: [Element]?) throws {
         guard let values else { return try null(.array) }
         try beginArray()
-        let start = buffer.count
-        for value in values { try value.append(to: &self) }
-        try endArray(from: start)
+        do {
+            for value in values { try value.append(to: &self) }
+        } catch {
+            // Caught by the caller, it would leave half of an array.
+            _ = reported(error)
+            throw error
+        }
+        try endArray()
         if mode == .probing { recorded?.append { try $0.append(values) } }
     }
 
@@ -356,12 +407,21 @@ extension RowWriter {
     public mutating func append<Element: RowValue>(_ values: [Element?]?) throws {
         guard let values else { return try null(.array) }
         try beginArray()
-        let start = buffer.count
-        for value in values {
-            if let value { try value.append(to: &self) } else { try null(.null) }
+        do {
+            for value in values {
+                if let value { try value.append(to: &self) } else { try null(.null) }
+            }
+        } catch {
+            _ = reported(error)
+            throw error
         }
-        try endArray(from: start)
+        try endArray()
         if mode == .probing { recorded?.append { try $0.append(values) } }
+    }
+
+    /// Appends a text that stands in quotes in JSON.
+    private mutating func append(word: String, _ type: FieldType) throws(BulkSyncError) {
+        try append(text: type.isJSON ? Self.quoted(word) : word)
     }
 
     mutating func null(_ kind: ValueKind) throws(BulkSyncError) {
@@ -409,6 +469,8 @@ extension UInt8: RowValue {}
 extension UInt16: RowValue {}
 extension UInt32: RowValue {}
 extension UInt64: RowValue {}
+extension Int128: RowValue {}
+extension UInt128: RowValue {}
 
 extension Double: RowValue {
     /// Appends the value.
@@ -458,4 +520,22 @@ extension PostgresTime: RowValue {
 extension PostgresInterval: RowValue {
     /// Appends the value.
     public func append(to row: inout RowWriter) throws { try row.append(self) }
+}
+
+extension Duration: RowValue {
+    /// Appends the value.
+    public func append(to row: inout RowWriter) throws { try row.append(self) }
+}
+
+/// An array in an array is one dimension more.
+extension Array: RowValue where Element: RowValue {
+    /// Appends the value.
+    public func append(to row: inout RowWriter) throws { try row.append(self) }
+}
+
+extension Optional: RowValue where Wrapped: RowValue {
+    /// Appends the value, or a NULL.
+    public func append(to row: inout RowWriter) throws {
+        if let value = self { try value.append(to: &row) } else { try row.appendNull() }
+    }
 }

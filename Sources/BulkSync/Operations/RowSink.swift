@@ -32,7 +32,8 @@ public final class RowSink {
 
     /// Appends a row.
     ///
-    /// - Parameter encode: Appends one value for each column. It is called once.
+    /// - Parameter encode: Appends one value for each column. It is called once; but twice for a row with a value that has no
+    ///   binary form in its column where that of the rows before had one, or was nil: from that row on they are sent as text.
     /// - Throws: What the closure throws; ``BulkSyncError`` with the code ``BulkSyncError/Code/encoding`` if a value does not
     ///   fit; the error of the server, if it has failed meanwhile; ``BulkSyncError/Code/misuse`` after the end of the closure.
     public func append(_ encode: (inout RowWriter) throws -> Void) async throws {
@@ -65,7 +66,7 @@ public final class RowSink {
 
     private func begin() async throws {
         hasBegun = true
-        try writer.pointee.setTypes(stream.columns)
+        writer.pointee.setTypes(stream.columns)
         writer.pointee.beginCopy()
         do {
             try await stream.begin(writer.pointee.format)
@@ -77,7 +78,8 @@ public final class RowSink {
 
     private func flush() async throws {
         do {
-            try await stream.send(writer.pointee.buffer.bytes, rows: writer.pointee.rowCount)
+            let change = writer.pointee.takeFormatChange()
+            try await stream.send(writer.pointee.buffer.bytes, rows: writer.pointee.rowCount, change)
         } catch {
             failure = error
             throw error

@@ -180,14 +180,17 @@ final class DirectRowEncoder: RowEncoder {
     /// Writes a row.
     @inlinable
     func write(_ encode: (inout RowWriter) throws -> Void) throws {
-        begin()
-        do {
-            try encode(&writer.pointee)
-        } catch {
-            abandon()
-            throw error
+        var isWritten = false
+        while !isWritten {
+            begin()
+            do {
+                try encode(&writer.pointee)
+                try end()
+                isWritten = true
+            } catch {
+                try retry(error)
+            }
         }
-        try end()
     }
 
     @usableFromInline
@@ -197,17 +200,13 @@ final class DirectRowEncoder: RowEncoder {
 
     @usableFromInline
     func end() throws {
-        do {
-            try writer.pointee.endRow()
-        } catch {
-            abandon()
-            throw error
-        }
+        try writer.pointee.endRow()
     }
 
+    /// Prepares for writing a row once more that failed, or throws its error.
     @usableFromInline
-    func abandon() {
-        writer.pointee.abandonRow()
+    func retry(_ error: any Error) throws {
+        try writer.pointee.retry(error)
     }
 }
 
@@ -233,12 +232,9 @@ struct RowFeed {
 extension RowWriter {
     /// Learns the kinds of values from a row.
     mutating func probe(_ encode: (inout RowWriter) throws -> Void) throws {
-        column = 0
-        kinds.removeAll()
+        beginProbing()
         try encode(&self)
-        if column != columnCount {
-            throw failure("the row has \(column) values for \(columnCount) columns", at: min(column, columnCount - 1))
-        }
+        if let failure = failureOfProbe(columnCount) { throw failure }
     }
 
     /// Learns the kinds of values from a row that can be had only once.
@@ -258,14 +254,26 @@ extension RowWriter {
     /// Appends a row.
     @inline(__always)
     mutating func write(_ encode: (inout RowWriter) throws -> Void) throws {
-        beginRow()
-        do {
-            try encode(&self)
-            try endRow()
-        } catch {
-            abandonRow()
-            throw error
+        var isWritten = false
+        while !isWritten {
+            beginRow()
+            do {
+                try encode(&self)
+                try endRow()
+                isWritten = true
+            } catch {
+                try retry(error)
+            }
         }
+    }
+
+    /// Prepares for writing a row once more that failed, or throws its error.
+    mutating func retry(_ error: any Error) throws {
+        if goOnAsText() { return }
+        // What failed first may have been caught.
+        let reported: any Error = pendingFailure ?? error
+        abandonRow()
+        throw reported
     }
 }
 
@@ -289,7 +297,7 @@ struct SequenceSource: CopySource {
     }
 
     mutating func prepare(columns: [StagedColumn]) throws {
-        try feed.encoder.writer.pointee.setTypes(columns)
+        feed.encoder.writer.pointee.setTypes(columns)
     }
 
     mutating func next(into buffer: inout CopyBuffer) async throws -> Bool {
@@ -304,6 +312,8 @@ struct SequenceSource: CopySource {
         if !hasMore { writer.pointee.endCopy() }
         return hasMore
     }
+
+    mutating func takeFormatChange() -> FormatChange? { feed.encoder.writer.pointee.takeFormatChange() }
 
     func location(ofRow row: Int) -> String? { nil }
 }
@@ -340,7 +350,7 @@ struct AsyncSource<Source: AsyncSequence>: CopySource {
     }
 
     mutating func prepare(columns: [StagedColumn]) throws {
-        try encoder.writer.pointee.setTypes(columns)
+        encoder.writer.pointee.setTypes(columns)
     }
 
     mutating func next(into buffer: inout CopyBuffer) async throws -> Bool {
@@ -361,6 +371,8 @@ struct AsyncSource<Source: AsyncSequence>: CopySource {
         }
         return true
     }
+
+    mutating func takeFormatChange() -> FormatChange? { encoder.writer.pointee.takeFormatChange() }
 
     func location(ofRow row: Int) -> String? { nil }
 }

@@ -19,6 +19,8 @@ final class CopyStream {
     private let table: String
     let columns: [StagedColumn]
     private var isCopying = false
+    /// The number of rows that the COPYs before the present one have sent.
+    private(set) var rowsBefore = 0
     var progress: ProgressReporter
 
     init(_ client: BulkSyncClient, table: String, columns: [StagedColumn], progress: ProgressReporter) {
@@ -29,15 +31,29 @@ final class CopyStream {
     }
 
     func begin(_ format: CopyFormat) async throws {
+        try await beginCopy(format)
+        progress.enter(.sending)
+    }
+
+    private func beginCopy(_ format: CopyFormat) async throws {
         let names = columns.map { quotedIdentifier($0.name) }.joined(separator: ", ")
         let list = columns.isEmpty ? "" : " (\(names))"
         let word = format == .binary ? "binary" : "text"
         try await client.beginCopy("COPY \(table)\(list) FROM STDIN (FORMAT \(word))")
         isCopying = true
-        progress.enter(.sending)
     }
 
-    func send(_ bytes: UnsafeRawBufferPointer, rows: Int) async throws {
+    /// Sends bytes, in which the format may change once.
+    func send(_ bytes: UnsafeRawBufferPointer, rows: Int, _ change: FormatChange?) async throws {
+        guard let change else { return try await send(bytes, rows: rows) }
+        try await send(UnsafeRawBufferPointer(rebasing: bytes[..<change.offset]), rows: change.rows)
+        try await endCopy(rows: change.rows)
+        rowsBefore = change.rows
+        try await beginCopy(.text)
+        try await send(UnsafeRawBufferPointer(rebasing: bytes[change.offset...]), rows: rows)
+    }
+
+    private func send(_ bytes: UnsafeRawBufferPointer, rows: Int) async throws {
         if bytes.count > 0 { try await client.sendCopy(LentBytes(bytes: bytes)) }
         progress.sent(rows: rows, bytes: bytes.count)
     }
@@ -46,8 +62,12 @@ final class CopyStream {
     func finish(rows: Int) async throws {
         // A stream of rows that ends because its task was cancelled is not a feed that has ended.
         if Task.isCancelled { throw BulkSyncError.cancelled }
+        try await endCopy(rows: rows)
+    }
+
+    private func endCopy(rows: Int) async throws {
         isCopying = false
-        let count = try await client.endCopy()
+        let count = try await rowsBefore + client.endCopy()
         if count != rows {
             throw BulkSyncError(code: .incompleteFeed, message: "the server read \(count) rows where \(rows) were sent")
         }
@@ -106,7 +126,8 @@ extension BulkSyncClient {
                 try await send(&source, to: stream)
             } catch {
                 let reported = await stream.giveUp(error)
-                throw (reported as? BulkSyncError).map { Self.located($0, source.location) } ?? reported
+                throw (reported as? BulkSyncError).map { Self.located($0, after: stream.rowsBefore, source.location) }
+                    ?? reported
             }
             progress = stream.progress
             staged.rowCount = source.rowCount
@@ -124,7 +145,8 @@ extension BulkSyncClient {
                 try await stream.finish(rows: sink.rowCount)
             } catch {
                 let reported = await stream.giveUp(error)
-                throw (reported as? BulkSyncError).map { Self.located($0, { _ in nil }) } ?? reported
+                throw (reported as? BulkSyncError).map { Self.located($0, after: stream.rowsBefore, { _ in nil }) }
+                    ?? reported
             }
             progress = stream.progress
             staged.rowCount = sink.rowCount
@@ -138,7 +160,7 @@ extension BulkSyncClient {
         var hasMore = true
         while hasMore {
             hasMore = try await source.next(into: &buffer)
-            try await stream.send(buffer.bytes, rows: source.rowCount)
+            try await stream.send(buffer.bytes, rows: source.rowCount, source.takeFormatChange())
             buffer.removeAll()
         }
         try await stream.finish(rows: source.rowCount)
@@ -231,7 +253,17 @@ extension BulkSyncClient {
     }
 
     /// The error of a server, with the number of the row that it speaks of, and where that row came from.
-    nonisolated static func located(_ error: BulkSyncError, _ location: (Int) -> String?) -> BulkSyncError {
+    ///
+    /// - Parameters:
+    ///   - error: The error.
+    ///   - rowsBefore: The number of rows that were sent before those that the server's COPY counts.
+    ///   - location: Tells where a row came from.
+    /// - Returns: The error to report.
+    nonisolated static func located(
+        _ error: BulkSyncError,
+        after rowsBefore: Int = 0,
+        _ location: (Int) -> String?
+    ) -> BulkSyncError {
         var error = error
         if error.row == nil, let context = error.context {
             if let match = context.firstMatch(of: /staged row (\d+)/) {
@@ -240,7 +272,7 @@ extension BulkSyncClient {
                 // Line 0 is before the first row.
                 let line = Int(match.1), line > 0
             {
-                error.row = line
+                error.row = rowsBefore + line
                 error.column = error.column ?? match.2.map { String($0) }
             }
         }

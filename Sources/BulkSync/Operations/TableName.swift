@@ -46,8 +46,10 @@ func quotedIdentifier(_ name: String) -> String {
 
 /// A list of strings as the text of a PostgreSQL array.
 func arrayText(_ elements: [String?]) -> String {
-    let texts = elements.map { element in
-        element.map { "\"" + $0.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\"" } ?? "NULL"
-    }
-    return "{" + texts.joined(separator: ",") + "}"
+    "{" + elements.map { arrayElementText($0) }.joined(separator: ",") + "}"
+}
+
+/// The text of an element in the text of an array.
+func arrayElementText(_ element: String?) -> String {
+    element.map { "\"" + $0.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\"" } ?? "NULL"
 }

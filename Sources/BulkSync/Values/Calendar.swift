@@ -57,11 +57,21 @@ enum TimestampText {
     /// Microseconds since 2000-01-01 00:00 UTC, the extremes for the dates that stand for infinity, nil where the server's
     /// types do not reach.
     static func microseconds(_ date: Date) -> Int64? {
+        let interval = date.timeIntervalSinceReferenceDate
+        // Nearly all dates are nearer than those that stand for infinity, and need no call of a mathematical function.
+        if interval.magnitude < 1e10 {
+            var whole = Int64(interval)
+            if Double(whole) > interval { whole -= 1 }
+            let exact = (interval - Double(whole)) * 1_000_000
+            let fraction = Int64(exact)
+            let isRoundedUp = exact - Double(fraction) >= 0.5
+            return (whole + Int64(referenceSeconds)) * 1_000_000 + fraction + (isRoundedUp ? 1 : 0)
+        }
         if date == .distantFuture { return .max }
         if date == .distantPast { return .min }
         // Seconds and their fraction apart keep the microseconds exact where one floating-point product would not.
-        let seconds = date.timeIntervalSinceReferenceDate.rounded(.down)
-        let fraction = ((date.timeIntervalSinceReferenceDate - seconds) * 1_000_000).rounded()
+        let seconds = interval.rounded(.down)
+        let fraction = ((interval - seconds) * 1_000_000).rounded()
         guard let whole = Int64(exactly: seconds + referenceSeconds), whole.magnitude < 9_223_372_036_854 else {
             return nil
         }
@@ -80,6 +90,13 @@ enum TimestampText {
         return
             "\(CivilCalendar.padded(shownYear, 4))-\(CivilCalendar.padded(month, 2))-\(CivilCalendar.padded(day, 2)) "
             + clock(rest) + "+00" + (year > 0 ? "" : " BC")
+    }
+
+    /// The text of a date in JSON: `2026-11-21T08:30:00.5+00:00`.
+    static func isoText(_ date: Date) -> String? {
+        text(date).map { text in
+            text.replacing(" ", with: "T", maxReplacements: 1) + (text.hasSuffix("+00") ? ":00" : "")
+        }
     }
 
     /// The text of a time of day: `08:30:00.5`.

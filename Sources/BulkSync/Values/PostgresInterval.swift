@@ -21,6 +21,19 @@ public struct PostgresInterval: Hashable, Sendable {
         self.days = days
         self.microseconds = microseconds
     }
+
+    /// Makes an interval of a duration, to the microsecond, or nil if it is longer than an interval can be.
+    ///
+    /// - Parameter duration: The duration; it becomes hours, minutes and seconds, and no days.
+    public init?(_ duration: Duration) {
+        let (seconds, attoseconds) = duration.components
+        let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000)
+        // Half a microsecond is rounded away from zero.
+        let half: Int64 = attoseconds < 0 ? -500_000_000_000 : 500_000_000_000
+        let (sum, overflowOfSum) = whole.addingReportingOverflow((attoseconds + half) / 1_000_000_000_000)
+        if overflow || overflowOfSum { return nil }
+        self.init(microseconds: sum)
+    }
 }
 
 extension PostgresInterval: LosslessStringConvertible {
