@@ -360,6 +360,8 @@ bulk_sync_difference_insert(BulkSyncDifference *difference, const BulkSyncStaged
 	BulkSyncRowSet *set = &difference->inserts;
 
 	bulk_sync_difference_form_insert(difference, wanted);
+	for (int i = 0; i < difference->plan->nkeys; i++)
+		set->nulls_in_key |= wanted->isnull[i];
 	if (wanted->position < set->last_position)
 		set->ordered = false;
 	set->last_position = wanted->position;
