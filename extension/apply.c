@@ -204,11 +204,33 @@ apply_updates(BulkSyncApply *state)
 		check_rows_written_since(state, first_command);
 }
 
+/*
+ * For a PG_CATCH block: raises the error, or another one if it is about a key
+ * that another transaction inserted.
+ */
+static void
+raise_or_serialization_error(BulkSyncApply *state, MemoryContext context)
+{
+	const BulkSyncPlan *plan = state->plan;
+	ErrorData  *error;
+
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
+	if (error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION && plan->matching &&
+		plan->options->purpose != BULK_SYNC_HISTORY &&
+		!plan->options->ignore_conflicts && !plan->has_foreign)
+	{
+		FlushErrorState();
+		bulk_sync_check_concurrent_insert(state);
+		ReThrowError(error);
+	}
+	PG_RE_THROW();
+}
+
 /* Runs the INSERT; returns the number of rows written */
 static uint64
 run_inserts(BulkSyncApply *state, BulkSyncStatement *statement, bool returning, bool row_by_row)
 {
-	const BulkSyncPlan *plan = state->plan;
 	const BulkSyncRowSet *set = &state->difference->inserts;
 	MemoryContext context = CurrentMemoryContext;
 	volatile uint64 processed = 0;
@@ -221,19 +243,7 @@ run_inserts(BulkSyncApply *state, BulkSyncStatement *statement, bool returning, 
 	}
 	PG_CATCH();
 	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		if (error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION && plan->matching &&
-			plan->options->purpose != BULK_SYNC_HISTORY &&
-			!plan->options->ignore_conflicts && !plan->has_foreign)
-		{
-			FlushErrorState();
-			bulk_sync_check_concurrent_insert(state);
-			ReThrowError(error);
-		}
-		PG_RE_THROW();
+		raise_or_serialization_error(state, context);
 	}
 	PG_END_TRY();
 	return processed;
@@ -357,9 +367,14 @@ queue_statement_triggers(PlannedStmt *stmt, CmdType command)
 	table_close(rel, NoLock);
 }
 
+/*
+ * The checks of deferrable unique constraints are AFTER triggers: a key that
+ * another transaction inserted may come to light here.
+ */
 static void
 fire_after_triggers(BulkSyncApply *state)
 {
+	MemoryContext context = CurrentMemoryContext;
 	EState	   *estate;
 
 	queue_statement_triggers(state->delete_stmt, CMD_DELETE);
@@ -369,7 +384,17 @@ fire_after_triggers(BulkSyncApply *state)
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	estate = CreateExecutorState();
-	AfterTriggerEndQuery(estate);
+	PG_TRY();
+	{
+		AfterTriggerEndQuery(estate);
+	}
+	PG_CATCH();
+	{
+		if (state->insert_stmt == NULL)
+			PG_RE_THROW();
+		raise_or_serialization_error(state, context);
+	}
+	PG_END_TRY();
 	ExecCloseResultRelations(estate);
 	ExecResetTupleTable(estate->es_tupleTable, false);
 	FreeExecutorState(estate);

@@ -197,6 +197,7 @@ typedef struct BulkSyncColumn
 	bool		compared;		/* a different image is a change */
 	bool		assigned;		/* a staged NULL asks for an assigned value */
 	bool		image_may_differ;	/* key: equal values of two images exist */
+	bool		unique;			/* foreign keys may refer to it */
 	BulkSyncRole role;
 	int			read_index;		/* place in the rows read, -1: not read */
 
@@ -328,7 +329,6 @@ typedef struct BulkSyncPlan
 	bool		check_update_scope;
 	bool		has_identity;
 	Bitmapset  *assigned_attnos;	/* an inserted NULL becomes the default */
-	LockTupleMode lock_tuple_mode;	/* of a row to be updated */
 	char	   *prefix;			/* of generated names: no target column has it */
 
 	/* How the staged rows are read */
@@ -389,11 +389,12 @@ typedef struct BulkSyncGroups BulkSyncGroups;
 #define BULK_SYNC_DIFF_MARK			4	/* soft delete: mark only */
 #define BULK_SYNC_DIFF_SET_SOFT		5	/* write DIFF_SOFT */
 #define BULK_SYNC_DIFF_SOFT			6	/* new value of the soft-delete column */
-#define BULK_SYNC_DIFF_TAKES		7	/* bytea: bit i = column i is written */
+#define BULK_SYNC_DIFF_TAKES		7	/* bytea: bit i = column i is written, and ... */
 #define BULK_SYNC_DIFF_OLD			8	/* record: the target row that was matched */
 #define BULK_SYNC_DIFF_CHANGED		9	/* bytea: bit i = column i would change */
 #define BULK_SYNC_DIFF_ROW			10	/* record: the target row, all that was read */
 #define BULK_SYNC_DIFF_FIXED		10
+#define BULK_SYNC_TAKES_UNIQUE(plan)	((plan)->ncolumns)	/* ... one for: a unique value changes */
 #define BULK_SYNC_DIFF_WANTED(column)	(BULK_SYNC_DIFF_FIXED + (column) + 1)
 #define BULK_SYNC_DIFF_OLD_KEY(plan, key) \
 	(BULK_SYNC_DIFF_FIXED + (plan)->ncolumns + (key) + 1)
@@ -595,7 +596,8 @@ extern void bulk_sync_difference_delete(BulkSyncDifference *difference,
 extern void bulk_sync_difference_update(BulkSyncDifference *difference,
 										const BulkSyncTargetRow *row,
 										const BulkSyncStagedRow *wanted, const bool *takes,
-										const bool *changed, bool revive);
+										const bool *changed, bool unique_changes, bool revive);
+extern bool bulk_sync_get_bit(TupleTableSlot *slot, AttrNumber attno, int index);
 extern void bulk_sync_difference_insert(BulkSyncDifference *difference,
 										const BulkSyncStagedRow *wanted);
 extern void bulk_sync_difference_form_insert(BulkSyncDifference *difference,

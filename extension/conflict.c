@@ -46,8 +46,6 @@ key_was_inserted(BulkSyncApply *state)
 	Oid		   *types = palloc0(Max(plan->nscope_values, 1) * sizeof(Oid));
 	ParamListInfo params = makeParamList(plan->nscope_values);
 	Tuplestorestate *store = set->store;
-	QueryEnvironment *env;
-	BulkSyncStatement *statement;
 	ConflictContext context = {state->difference->groups, false};
 
 	/* Row by row the question is about this row: those before it are ours */
@@ -57,13 +55,18 @@ key_was_inserted(BulkSyncApply *state)
 		tuplestore_putvalues(store, set->desc, state->source->tts_values,
 							 state->source->tts_isnull);
 	}
-	env = bulk_sync_row_environment(state->rows_name, set->desc, store, set->rows);
-
 	bulk_sync_set_scope_params(plan, params, types);
-	statement = bulk_sync_prepare(bulk_sync_deparse_conflict(plan), types, plan->nscope_values,
-								  env, plan->target, NULL, false);
 	PushActiveSnapshot(GetLatestSnapshot());
-	bulk_sync_run(statement, params, false, receive_conflict, &context);
+	for (int null_keys = 0; null_keys <= (set->nulls_in_key ? 1 : 0); null_keys++)
+	{
+		QueryEnvironment *env = bulk_sync_row_environment(state->rows_name, set->desc, store,
+														  set->rows);
+		BulkSyncStatement *statement;
+
+		statement = bulk_sync_prepare(bulk_sync_deparse_conflict(plan, null_keys), types,
+									  plan->nscope_values, env, plan->target, NULL, false);
+		bulk_sync_run(statement, params, false, receive_conflict, &context);
+	}
 	PopActiveSnapshot();
 	if (store != set->store)
 		tuplestore_end(store);

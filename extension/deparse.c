@@ -235,14 +235,17 @@ bulk_sync_deparse_read(const BulkSyncPlan *plan, const bool *scope_nulls,
 	return buf.data;
 }
 
-/* The row has the key that was read of it; NULL equals NULL if null_safe */
+/*
+ * The row has the key that the difference row has in these columns; NULL
+ * equals NULL if null_safe
+ */
 static void
-append_old_key(StringInfo buf, const BulkSyncPlan *plan, bool null_safe)
+append_key(StringInfo buf, const BulkSyncPlan *plan, int first_column, bool null_safe)
 {
 	for (int i = 0; i < plan->nkeys; i++)
 	{
 		char	   *column = target_column_sql(plan, plan->columns[i].target_attno);
-		char	   *old = diff_sql(plan, BULK_SYNC_DIFF_OLD_KEY(plan, i));
+		char	   *old = diff_sql(plan, first_column + i);
 
 		if (i > 0)
 			appendStringInfoString(buf, " AND ");
@@ -252,6 +255,17 @@ append_old_key(StringInfo buf, const BulkSyncPlan *plan, bool null_safe)
 		if (null_safe)
 			appendStringInfoChar(buf, ')');
 	}
+}
+
+/* The difference row has a NULL in the key; AND */
+static void
+append_null_in_key(StringInfo buf, const BulkSyncPlan *plan, int first_column)
+{
+	appendStringInfoChar(buf, '(');
+	for (int i = 0; i < plan->nkeys; i++)
+		appendStringInfo(buf, "%s%s IS NULL", i == 0 ? "" : " OR ",
+						 diff_sql(plan, first_column + i));
+	appendStringInfoString(buf, ") AND ");
 }
 
 /*
@@ -274,14 +288,8 @@ append_row_address(StringInfo buf, const BulkSyncPlan *plan, bool null_keys)
 	}
 
 	if (null_keys)
-	{
-		appendStringInfoChar(buf, '(');
-		for (int i = 0; i < plan->nkeys; i++)
-			appendStringInfo(buf, "%s%s IS NULL", i == 0 ? "" : " OR ",
-							 diff_sql(plan, BULK_SYNC_DIFF_OLD_KEY(plan, i)));
-		appendStringInfoString(buf, ") AND ");
-	}
-	append_old_key(buf, plan, null_keys);
+		append_null_in_key(buf, plan, BULK_SYNC_DIFF_OLD_KEY(plan, 0));
+	append_key(buf, plan, BULK_SYNC_DIFF_OLD_KEY(plan, 0), null_keys);
 	appendStringInfoString(buf, " AND ROW(");
 	for (int i = 0; i < plan->nread_to_match; i++)
 		appendStringInfo(buf, "%s%s", i == 0 ? "" : ", ",
@@ -479,9 +487,11 @@ append_in_scope(StringInfo buf, const BulkSyncPlan *plan)
 /*
  * Rows in scope (but for scope_columns) with the key of a row that was to be
  * inserted: the transaction that wrote them, and the columns that are read.
+ * Rows with a NULL in the key have a statement of their own, as in
+ * append_row_address().
  */
 const char *
-bulk_sync_deparse_conflict(const BulkSyncPlan *plan)
+bulk_sync_deparse_conflict(const BulkSyncPlan *plan, bool null_keys)
 {
 	StringInfoData buf;
 
@@ -493,14 +503,9 @@ bulk_sync_deparse_conflict(const BulkSyncPlan *plan)
 	appendStringInfo(&buf, " FROM %s AS " BULK_SYNC_TARGET_ALIAS ", ", plan->target_sql);
 	append_diff_relation(&buf, plan);
 	appendStringInfoString(&buf, " WHERE ");
-	for (int i = 0; i < plan->nkeys; i++)
-	{
-		if (i > 0)
-			appendStringInfoString(&buf, " AND ");
-		append_equality(&buf, &plan->key[i],
-						target_column_sql(plan, plan->columns[i].target_attno),
-						diff_sql(plan, BULK_SYNC_DIFF_WANTED(i)), plan->key[i].type);
-	}
+	if (null_keys)
+		append_null_in_key(&buf, plan, BULK_SYNC_DIFF_WANTED(0));
+	append_key(&buf, plan, BULK_SYNC_DIFF_WANTED(0), null_keys);
 	append_in_scope(&buf, plan);
 	return buf.data;
 }
@@ -520,7 +525,7 @@ bulk_sync_deparse_find_moved(const BulkSyncPlan *plan)
 					 ", ", plan->target_sql);
 	append_diff_relation(&buf, plan);
 	appendStringInfoString(&buf, " WHERE ");
-	append_old_key(&buf, plan, true);
+	append_key(&buf, plan, BULK_SYNC_DIFF_OLD_KEY(plan, 0), true);
 	return buf.data;
 }
 

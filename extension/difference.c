@@ -237,21 +237,33 @@ set_wanted(BulkSyncDifference *difference, const BulkSyncStagedRow *wanted)
 	}
 }
 
-/* A flag for each column, as a bit string; NULL: none is set */
+/* A flag for each column, as a bit string, and one more; NULL: none is set */
 static bytea *
-pack_flags(BulkSyncDifference *difference, const bool *flags)
+pack_flags(BulkSyncDifference *difference, const bool *flags, bool one_more)
 {
 	int			ncolumns = difference->plan->ncolumns;
-	Size		size = VARHDRSZ + (ncolumns + 7) / 8;
+	Size		size = VARHDRSZ + ncolumns / 8 + 1;
 	bytea	   *packed = MemoryContextAllocZero(difference->row_context, size);
 
 	SET_VARSIZE(packed, size);
-	for (int i = 0; flags != NULL && i < ncolumns; i++)
+	for (int i = 0; i <= ncolumns; i++)
 	{
-		if (flags[i])
+		if (i == ncolumns ? one_more : flags != NULL && flags[i])
 			VARDATA(packed)[i / 8] |= (1 << (i % 8));
 	}
 	return packed;
+}
+
+/* One of these flags */
+bool
+bulk_sync_get_bit(TupleTableSlot *slot, AttrNumber attno, int index)
+{
+	bool		isnull;
+	Datum		value = slot_getattr(slot, attno, &isnull);
+
+	if (isnull)
+		return false;
+	return (VARDATA_ANY(DatumGetByteaPP(value))[index / 8] & (1 << (index % 8))) != 0;
 }
 
 /* A value stored out of line that stays as it is */
@@ -287,7 +299,7 @@ bulk_sync_difference_delete(BulkSyncDifference *difference, const BulkSyncTarget
 		set_value(difference, BULK_SYNC_DIFF_MARK, BoolGetDatum(true));
 		set_value(difference, BULK_SYNC_DIFF_SET_SOFT, BoolGetDatum(true));
 		set_value(difference, BULK_SYNC_DIFF_SOFT, plan->soft_mark);
-		set_value(difference, BULK_SYNC_DIFF_TAKES, PointerGetDatum(pack_flags(difference, NULL)));
+		set_value(difference, BULK_SYNC_DIFF_TAKES, PointerGetDatum(pack_flags(difference, NULL, false)));
 		set->marks++;
 		difference->soft_written = true;
 	}
@@ -302,7 +314,7 @@ bulk_sync_difference_delete(BulkSyncDifference *difference, const BulkSyncTarget
 void
 bulk_sync_difference_update(BulkSyncDifference *difference, const BulkSyncTargetRow *row,
 							const BulkSyncStagedRow *wanted, const bool *takes,
-							const bool *changed, bool revive)
+							const bool *changed, bool unique_changes, bool revive)
 {
 	const BulkSyncPlan *plan = difference->plan;
 
@@ -310,10 +322,11 @@ bulk_sync_difference_update(BulkSyncDifference *difference, const BulkSyncTarget
 	set_address(difference, &difference->updates, row);
 	set_old_row(difference, row);
 	set_wanted(difference, wanted);
-	set_value(difference, BULK_SYNC_DIFF_TAKES, PointerGetDatum(pack_flags(difference, takes)));
+	set_value(difference, BULK_SYNC_DIFF_TAKES,
+			  PointerGetDatum(pack_flags(difference, takes, unique_changes)));
 	if (bulk_sync_returns_rows(plan->options))
 		set_value(difference, BULK_SYNC_DIFF_CHANGED,
-				  PointerGetDatum(pack_flags(difference, changed)));
+				  PointerGetDatum(pack_flags(difference, changed, false)));
 	if (revive)
 	{
 		set_value(difference, BULK_SYNC_DIFF_SET_SOFT, BoolGetDatum(true));
@@ -347,6 +360,8 @@ bulk_sync_difference_insert(BulkSyncDifference *difference, const BulkSyncStaged
 	BulkSyncRowSet *set = &difference->inserts;
 
 	bulk_sync_difference_form_insert(difference, wanted);
+	for (int i = 0; i < difference->plan->nkeys; i++)
+		set->nulls_in_key |= wanted->isnull[i];
 	if (wanted->position < set->last_position)
 		set->ordered = false;
 	set->last_position = wanted->position;

@@ -27,7 +27,6 @@ typedef struct SetCursor
 	bool		valid;
 	Oid			tableoid;
 	ItemPointerData tid;
-	bool		no_key_update;
 } SetCursor;
 
 void
@@ -38,6 +37,19 @@ bulk_sync_serialization_error(void)
 			 errmsg("could not serialize access due to concurrent update"),
 			 errdetail("Rows in the scope of the sync were changed by another transaction."),
 			 errhint("Retry the transaction.")));
+}
+
+/*
+ * The lock is the one that the DELETE or UPDATE of this row will take: an
+ * update that leaves unique values alone lets new child rows refer to it.
+ */
+static LockTupleMode
+lock_mode_of(const BulkSyncPlan *plan, const SetCursor *cursor, bool is_delete)
+{
+	if (is_delete || bulk_sync_get_bit(cursor->slot, BULK_SYNC_DIFF_TAKES,
+									   BULK_SYNC_TAKES_UNIQUE(plan)))
+		return LockTupleExclusive;
+	return LockTupleNoKeyExclusive;
 }
 
 static void
@@ -134,8 +146,7 @@ lock_addressed_rows(const BulkSyncPlan *plan, const BulkSyncDifference *differen
 			rel = table_open(cursor->tableoid, RowExclusiveLock);
 			slot = table_slot_create(rel, NULL);
 		}
-		if (!lock_row(rel, &cursor->tid,
-					  is_delete ? LockTupleExclusive : plan->lock_tuple_mode, slot))
+		if (!lock_row(rel, &cursor->tid, lock_mode_of(plan, cursor, is_delete), slot))
 			current = false;
 		advance(cursor);
 	}

@@ -223,7 +223,7 @@ is_marked(const BulkSyncPlan *plan, const BulkSyncTargetRow *row)
 /*
  * Would the pair change, and which staged values would be written?  Sets
  * match->takes, and match->changed: of all columns if rows are returned, else
- * of the key columns and of the first other one.
+ * of the key and unique columns and of the first other one.
  */
 static bool
 pair_differs(BulkSyncMatch *match, const BulkSyncTargetRow *row, const BulkSyncStagedRow *wanted)
@@ -248,7 +248,7 @@ pair_differs(BulkSyncMatch *match, const BulkSyncTargetRow *row, const BulkSyncS
 			match->takes[i] = row->isnull[column->read_index];
 			match->changed[i] = match->takes[i] && !staged_null;
 		}
-		else if (column->compared && (all || column->key || !differs))
+		else if (column->compared && (all || column->key || column->unique || !differs))
 			match->changed[i] =
 				!bulk_sync_image_equal(column, row->values[column->read_index],
 									   row->isnull[column->read_index],
@@ -256,6 +256,24 @@ pair_differs(BulkSyncMatch *match, const BulkSyncTargetRow *row, const BulkSyncS
 		differs |= match->changed[i];
 	}
 	return differs;
+}
+
+/* Does the update of this pair change a value that foreign keys may refer to? */
+static bool
+unique_value_changes(const BulkSyncMatch *match)
+{
+	const BulkSyncPlan *plan = match->plan;
+
+	for (int i = 0; i < plan->ncolumns; i++)
+	{
+		const BulkSyncColumn *column = &plan->columns[i];
+
+		/* A touch column is not compared */
+		if (column->unique && match->takes[i] &&
+			(match->changed[i] || column->role == BULK_SYNC_ROLE_TOUCH))
+			return true;
+	}
+	return false;
 }
 
 static void
@@ -283,7 +301,8 @@ decide_pair(BulkSyncMatch *match, const BulkSyncTargetRow *row, const BulkSyncSt
 	check_planned_scope(match, row, wanted, revive);
 	for (int i = 0; i < plan->nkeys; i++)
 		difference->key_image_differs[i] |= match->changed[i];
-	bulk_sync_difference_update(difference, row, wanted, match->takes, match->changed, revive);
+	bulk_sync_difference_update(difference, row, wanted, match->takes, match->changed,
+								unique_value_changes(match), revive);
 }
 
 static void

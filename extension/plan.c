@@ -372,21 +372,21 @@ plan_scope_checks(BulkSyncPlan *plan, const TriggerDesc *triggers)
 	plan->check_update_scope |= plan->row_at_a_time || plan->has_rules;
 }
 
-/* The lock that an UPDATE of these columns takes on a row */
-static LockTupleMode
-update_lock_mode(const BulkSyncPlan *plan, Relation rel)
+/*
+ * Which columns may foreign keys refer to?  An UPDATE that changes one of them
+ * takes a stronger lock on the row, for which it waits until no new child row
+ * holds its parent.
+ */
+static void
+plan_unique_columns(BulkSyncPlan *plan)
 {
-	Bitmapset  *key_attnos = RelationGetIndexAttrBitmap(rel, INDEX_ATTR_BITMAP_KEY);
+	Bitmapset  *key_attnos = RelationGetIndexAttrBitmap(plan->target, INDEX_ATTR_BITMAP_KEY);
 
 	for (int i = 0; i < plan->ncolumns; i++)
-	{
-		AttrNumber	attno = plan->columns[i].target_attno;
-
-		if (bulk_sync_column_is_set(plan, i, NULL) &&
-			bms_is_member(attno - FirstLowInvalidHeapAttributeNumber, key_attnos))
-			return LockTupleExclusive;
-	}
-	return LockTupleNoKeyExclusive;
+		plan->columns[i].unique = bulk_sync_column_is_set(plan, i, NULL) &&
+			bms_is_member(plan->columns[i].target_attno - FirstLowInvalidHeapAttributeNumber,
+						  key_attnos);
+	bms_free(key_attnos);
 }
 
 /*
@@ -473,7 +473,7 @@ plan_writing(BulkSyncPlan *plan)
 		options->lock_mode < ShareRowExclusiveLock &&
 		plan->target->rd_rel->relpersistence != RELPERSISTENCE_TEMP &&
 		(!plan->address_by_key || can_lock_by_key(plan));
-	plan->lock_tuple_mode = update_lock_mode(plan, plan->target);
+	plan_unique_columns(plan);
 
 	/*
 	 * A BEFORE trigger may change rows that are planned for this phase or a

@@ -123,18 +123,6 @@ get_flag(TupleTableSlot *slot, AttrNumber attno)
 	return !slot->tts_isnull[attno - 1] && DatumGetBool(slot->tts_values[attno - 1]);
 }
 
-/* Bit of a column in a bit string of the difference row */
-static bool
-get_column_flag(TupleTableSlot *slot, AttrNumber attno, int column)
-{
-	bytea	   *flags;
-
-	if (slot->tts_isnull[attno - 1])
-		return false;
-	flags = DatumGetByteaPP(slot->tts_values[attno - 1]);
-	return (VARDATA_ANY(flags)[column / 8] & (1 << (column % 8))) != 0;
-}
-
 /* Takes apart a record of the columns that were read */
 static void
 read_record(RowReport *report, TupleTableSlot *slot, AttrNumber attno, Datum *values,
@@ -203,7 +191,7 @@ gets_staged_value(RowReport *report, const ReportedRow *row, int column)
 	if (!row->has_old)
 		return plan->columns[column].insertable;
 	return bulk_sync_column_is_set(plan, column, report->difference) &&
-		get_column_flag(row->slot, BULK_SYNC_DIFF_TAKES, column);
+		bulk_sync_get_bit(row->slot, BULK_SYNC_DIFF_TAKES, column);
 }
 
 /* The row that would be written, as far as it is decided before triggers */
@@ -241,7 +229,7 @@ changed_columns(RowReport *report, TupleTableSlot *slot)
 	{
 		int			column = report->by_attno[i];
 
-		if (get_column_flag(slot, BULK_SYNC_DIFF_CHANGED, column))
+		if (bulk_sync_get_bit(slot, BULK_SYNC_DIFF_CHANGED, column))
 			names[count++] = CStringGetTextDatum(plan->columns[column].name);
 	}
 	if (get_flag(slot, BULK_SYNC_DIFF_SET_SOFT))

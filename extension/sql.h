@@ -30,7 +30,7 @@ extern const char *bulk_sync_deparse_insert(const BulkSyncPlan *plan,
 											const BulkSyncDifference *difference,
 											bool returning);
 extern const char *bulk_sync_deparse_writable(const BulkSyncPlan *plan, TupleDesc desc);
-extern const char *bulk_sync_deparse_conflict(const BulkSyncPlan *plan);
+extern const char *bulk_sync_deparse_conflict(const BulkSyncPlan *plan, bool null_keys);
 extern const char *bulk_sync_deparse_lock(const BulkSyncPlan *plan, bool null_keys);
 extern const char *bulk_sync_deparse_stage(Relation target, List *columns, const char *name,
 										   bool on_commit_drop);
