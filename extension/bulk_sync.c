@@ -25,7 +25,7 @@
 #define MAX_VIEW_ROUNDS 3
 
 BULK_SYNC_EXPORT_BEGIN
-PG_MODULE_MAGIC;
+BULK_SYNC_MODULE_MAGIC;
 void		_PG_init(void);
 PG_FUNCTION_INFO_V1(bulk_sync);
 PG_FUNCTION_INFO_V1(bulk_sync_compare);

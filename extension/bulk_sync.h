@@ -492,6 +492,11 @@ typedef struct BulkSyncCounts
  *-------------------------------------------------------------------------
  */
 
+/* How many columns the results have: counts, rows, counts of a history */
+#define BULK_SYNC_COUNT_COLUMNS	6
+#define BULK_SYNC_ROW_COLUMNS	6
+#define BULK_SYNC_HISTORY_COLUMNS	3
+
 /* in options.c */
 extern BulkSyncOptions *bulk_sync_read_options(FunctionCallInfo fcinfo, BulkSyncPurpose purpose);
 extern BulkSyncOptions *bulk_sync_read_history_options(FunctionCallInfo fcinfo);

@@ -96,8 +96,10 @@ make_counts_tuple(FunctionCallInfo fcinfo, const int64 *counts, int ncounts)
 Datum
 bulk_sync_counts_tuple(FunctionCallInfo fcinfo, const BulkSyncCounts *counts)
 {
-	int64		result[6] = {counts->staged_rows, counts->inserted, counts->updated,
-	counts->unchanged, counts->skipped, counts->deleted};
+	int64		result[BULK_SYNC_COUNT_COLUMNS] = {
+		counts->staged_rows, counts->inserted, counts->updated,
+		counts->unchanged, counts->skipped, counts->deleted
+	};
 
 	return make_counts_tuple(fcinfo, result, lengthof(result));
 }
@@ -106,7 +108,9 @@ bulk_sync_counts_tuple(FunctionCallInfo fcinfo, const BulkSyncCounts *counts)
 Datum
 bulk_sync_history_counts_tuple(FunctionCallInfo fcinfo, const BulkSyncCounts *counts)
 {
-	int64		result[3] = {counts->staged_rows, counts->inserted, counts->unchanged};
+	int64		result[BULK_SYNC_HISTORY_COLUMNS] = {
+		counts->staged_rows, counts->inserted, counts->unchanged
+	};
 
 	return make_counts_tuple(fcinfo, result, lengthof(result));
 }

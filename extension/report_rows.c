@@ -29,6 +29,8 @@ enum
 	RESULT_COLUMNS
 };
 
+StaticAssertDecl(RESULT_COLUMNS == BULK_SYNC_ROW_COLUMNS, "columns of a result row");
+
 typedef struct RowReport
 {
 	const BulkSyncPlan *plan;
