@@ -644,8 +644,8 @@ extern char *bulk_sync_describe_key(const BulkSyncPlan *plan, const Datum *value
 									const bool *isnull);
 extern char *bulk_sync_describe_target_key(const BulkSyncPlan *plan, const Datum *values,
 										   const bool *isnull);
-extern Datum bulk_sync_counts_tuple(FunctionCallInfo fcinfo, const BulkSyncCounts *counts);
-extern Datum bulk_sync_history_counts_tuple(FunctionCallInfo fcinfo, const BulkSyncCounts *counts);
+extern Datum bulk_sync_counts_tuple(TupleDesc desc, const BulkSyncCounts *counts);
+extern Datum bulk_sync_history_counts_tuple(TupleDesc desc, const BulkSyncCounts *counts);
 
 /* in json.c */
 extern BulkSyncJsonShape *bulk_sync_json_shape(TupleDesc desc);
