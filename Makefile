@@ -15,6 +15,11 @@ names = $(basename $(notdir $(call in_source,$(1))))
 OBJS = $(patsubst %.c,%.o,$(call in_source,extension/*.c))
 DATA = $(call in_source,sql/bulk_sync--*.sql)
 
+# The library says which version it is; the control file alone knows.
+control := $(source)/extension/bulk_sync.control
+version := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(control))
+PG_CPPFLAGS = -DBULK_SYNC_VERSION='"$(version)"'
+
 # The -Wno-... are what PostgreSQL's own headers need under -Wextra. A packager may say: make WERROR=
 WERROR = -Werror
 PG_CFLAGS = -std=gnu11 -fvisibility=hidden -Wall -Wextra $(WERROR) \
@@ -58,7 +63,7 @@ include $(PGXS)
 # PGXS hands on the warnings that the compiler of the server had; this one is an error to gcc before 14.
 override CFLAGS := $(filter-out -Wmissing-variable-declarations,$(CFLAGS))
 
-$(OBJS): $(wildcard $(source)/extension/*.h) | $(CURDIR)/extension
+$(OBJS): $(wildcard $(source)/extension/*.h) $(control) | $(CURDIR)/extension
 
 # The full name: VPATH would find the folder of the sources.
 $(CURDIR)/extension $(test_output):
@@ -83,7 +88,7 @@ help:
 	@echo 'make               build the extension for the server of PG_CONFIG (default: pg_config)'
 	@echo 'make install       install it there'
 	@echo 'make installcheck  run its tests on the running, installed server (PGHOST, PGPORT)'
-	@echo 'make symbols       check that the library exports nothing but names of its own'
+	@echo 'make symbols       check that the library exports its own names alone, and all that SQL declares'
 	@echo 'make clean         remove what was built, downloaded servers included'
 	@echo
 	@echo 'These need no server: they install packages (as root), and start throw-away servers of their own.'

@@ -12,6 +12,7 @@
 
 #include "access/xact.h"
 #include "commands/extension.h"
+#include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -25,7 +26,7 @@
 #define MAX_VIEW_ROUNDS 3
 
 BULK_SYNC_EXPORT_BEGIN
-PG_MODULE_MAGIC;
+BULK_SYNC_MODULE_MAGIC;
 void		_PG_init(void);
 PG_FUNCTION_INFO_V1(bulk_sync);
 PG_FUNCTION_INFO_V1(bulk_sync_compare);
@@ -118,15 +119,26 @@ typedef struct Call
 {
 	MemoryContext context;
 	MemoryContext oldcontext;
+	TupleDesc	counts_desc;	/* where counts are returned */
 	BulkSyncPlan *plan;
 	BulkSyncDifference *difference;
 	BulkSyncCounts counts;
 } Call;
 
+/*
+ * The form of the result is looked up first, because a long call may outlive
+ * its own declaration: another session drops or updates the extension.
+ */
 static void
-begin_call(Call *call)
+begin_call(Call *call, FunctionCallInfo fcinfo, bool returns_rows)
 {
 	memset(call, 0, sizeof(Call));
+	if (returns_rows)
+		InitMaterializedSRF(fcinfo, 0);
+	else if (get_call_result_type(fcinfo, NULL, &call->counts_desc) == TYPEFUNC_COMPOSITE)
+		call->counts_desc = BlessTupleDesc(call->counts_desc);
+	else
+		elog(ERROR, "return type must be a row type");
 	call->context = AllocSetContextCreate(CurrentMemoryContext, "bulk_sync",
 										  ALLOCSET_DEFAULT_SIZES);
 	call->oldcontext = MemoryContextSwitchTo(call->context);
@@ -157,7 +169,7 @@ bulk_sync(PG_FUNCTION_ARGS)
 	Call		call;
 	BulkSyncOptions *options;
 
-	begin_call(&call);
+	begin_call(&call, fcinfo, false);
 	options = bulk_sync_read_options(fcinfo, BULK_SYNC_COUNT);
 	find_difference(&call, options);
 	if (options->dry_run)
@@ -169,7 +181,7 @@ bulk_sync(PG_FUNCTION_ARGS)
 	else
 		bulk_sync_apply(call.plan, call.difference, &call.counts, NULL);
 	end_call(&call);
-	PG_RETURN_DATUM(bulk_sync_counts_tuple(fcinfo, &call.counts));
+	PG_RETURN_DATUM(bulk_sync_counts_tuple(call.counts_desc, &call.counts));
 }
 
 Datum
@@ -177,7 +189,7 @@ bulk_sync_compare(PG_FUNCTION_ARGS)
 {
 	Call		call;
 
-	begin_call(&call);
+	begin_call(&call, fcinfo, true);
 	find_difference(&call, bulk_sync_read_options(fcinfo, BULK_SYNC_COMPARE));
 	bulk_sync_report_planned(fcinfo, call.difference);
 	end_call(&call);
@@ -190,7 +202,7 @@ bulk_sync_returning(PG_FUNCTION_ARGS)
 	Call		call;
 	BulkSyncWritten written = {0};
 
-	begin_call(&call);
+	begin_call(&call, fcinfo, true);
 	find_difference(&call, bulk_sync_read_options(fcinfo, BULK_SYNC_RETURN));
 	bulk_sync_apply(call.plan, call.difference, &call.counts, &written);
 	bulk_sync_report_written(fcinfo, call.difference, &written);
@@ -204,12 +216,12 @@ bulk_sync_insert_changed(PG_FUNCTION_ARGS)
 {
 	Call		call;
 
-	begin_call(&call);
+	begin_call(&call, fcinfo, false);
 	find_difference(&call, bulk_sync_read_history_options(fcinfo));
 	bulk_sync_apply(call.plan, call.difference, &call.counts, NULL);
 	call.counts.unchanged = call.difference->unchanged;
 	end_call(&call);
-	PG_RETURN_DATUM(bulk_sync_history_counts_tuple(fcinfo, &call.counts));
+	PG_RETURN_DATUM(bulk_sync_history_counts_tuple(call.counts_desc, &call.counts));
 }
 
 Datum

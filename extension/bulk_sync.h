@@ -493,6 +493,11 @@ typedef struct BulkSyncCounts
  *-------------------------------------------------------------------------
  */
 
+/* How many columns the results have: counts, rows, counts of a history */
+#define BULK_SYNC_COUNT_COLUMNS	6
+#define BULK_SYNC_ROW_COLUMNS	6
+#define BULK_SYNC_HISTORY_COLUMNS	3
+
 /* in options.c */
 extern BulkSyncOptions *bulk_sync_read_options(FunctionCallInfo fcinfo, BulkSyncPurpose purpose);
 extern BulkSyncOptions *bulk_sync_read_history_options(FunctionCallInfo fcinfo);
@@ -641,8 +646,8 @@ extern char *bulk_sync_describe_key(const BulkSyncPlan *plan, const Datum *value
 									const bool *isnull);
 extern char *bulk_sync_describe_target_key(const BulkSyncPlan *plan, const Datum *values,
 										   const bool *isnull);
-extern Datum bulk_sync_counts_tuple(FunctionCallInfo fcinfo, const BulkSyncCounts *counts);
-extern Datum bulk_sync_history_counts_tuple(FunctionCallInfo fcinfo, const BulkSyncCounts *counts);
+extern Datum bulk_sync_counts_tuple(TupleDesc desc, const BulkSyncCounts *counts);
+extern Datum bulk_sync_history_counts_tuple(TupleDesc desc, const BulkSyncCounts *counts);
 
 /* in json.c */
 extern BulkSyncJsonShape *bulk_sync_json_shape(TupleDesc desc);

@@ -35,6 +35,13 @@
 #define BULK_SYNC_EXPORT_END
 #endif
 
+/* 18 shows what is loaded in pg_get_loaded_modules() */
+#if PG_VERSION_NUM >= 180000
+#define BULK_SYNC_MODULE_MAGIC	PG_MODULE_MAGIC_EXT(.name = "bulk_sync", .version = BULK_SYNC_VERSION)
+#else
+#define BULK_SYNC_MODULE_MAGIC	PG_MODULE_MAGIC
+#endif
+
 /*
  * 16 moved the permissions out of the range table entry (commit a61b1f74823).
  * The columns that a query reads of a range table entry, as a pointer, so that

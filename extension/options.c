@@ -29,6 +29,7 @@ typedef struct CallArguments
 	FunctionCallInfo fcinfo;
 	char	  **names;
 	int			nnames;
+	bool	   *known;			/* asked for by the code below */
 } CallArguments;
 
 static const char *const role_arguments[BULK_SYNC_NUM_ROLES] = {
@@ -73,6 +74,7 @@ read_argument_names(CallArguments *args, FunctionCallInfo fcinfo)
 	args->fcinfo = fcinfo;
 	get_func_arg_info(tuple, &types, &args->names, &modes);
 	args->nnames = args->names == NULL ? 0 : PG_NARGS();
+	args->known = palloc0(Max(args->nnames, 1) * sizeof(bool));
 	ReleaseSysCache(tuple);
 }
 
@@ -83,7 +85,10 @@ argument_position(const CallArguments *args, const char *name)
 	for (int i = 0; i < args->nnames; i++)
 	{
 		if (strcmp(args->names[i], name) == 0)
+		{
+			args->known[i] = true;
 			return i;
+		}
 	}
 	return -1;
 }
@@ -401,6 +406,47 @@ function_name(FunctionCallInfo fcinfo)
 	return psprintf("%s()", get_func_name(fcinfo->flinfo->fn_oid));
 }
 
+static int
+newer_declaration(void)
+{
+	errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE);
+	errdetail("The library is that of bulk_sync %s, and the extension in this database is newer.",
+			  BULK_SYNC_VERSION);
+	errhint("Connect again, because a session keeps the library that it has loaded. If that does "
+			"not help, install the files of the newer version on this server.");
+	return 0;
+}
+
+/*
+ * The extension in the database may be newer than the library: a session
+ * keeps the one that it has loaded, and files may be put back.  An argument
+ * that we do not know could be a guard, so it must not be passed over, and we
+ * have no value for a further column.  To be called when all arguments have
+ * been asked for.  (An older extension lacks arguments, which then have their
+ * defaults, and columns at the end, which are left out.)
+ */
+static void
+check_declaration(const CallArguments *args, int result_columns)
+{
+	TupleDesc	desc;
+
+	for (int i = 0; i < args->nnames; i++)
+	{
+		if (!args->known[i])
+			ereport(ERROR,
+					(newer_declaration(),
+					 errmsg("argument \"%s\" of function %s is unknown to the loaded library",
+							args->names[i], function_name(args->fcinfo))));
+	}
+	if (get_call_result_type(args->fcinfo, NULL, &desc) == TYPEFUNC_COMPOSITE &&
+		desc->natts > result_columns)
+		ereport(ERROR,
+				(newer_declaration(),
+				 errmsg("result column \"%s\" of function %s is unknown to the loaded library",
+						NameStr(TupleDescAttr(desc, result_columns)->attname),
+						function_name(args->fcinfo))));
+}
+
 /*
  * Reads and validates the arguments of a call.  The result lives in the
  * current memory context.
@@ -447,6 +493,7 @@ bulk_sync_read_options(FunctionCallInfo fcinfo, BulkSyncPurpose purpose)
 	options->lock_mode = read_lock_mode(&args);
 	options->include_unchanged = get_bool(&args, "include_unchanged", false);
 
+	check_declaration(&args, purpose == BULK_SYNC_COUNT ? BULK_SYNC_COUNT_COLUMNS : BULK_SYNC_ROW_COLUMNS);
 	check_roles_once(options);
 
 	if (options->delete && options->scope == NULL &&
@@ -497,6 +544,7 @@ bulk_sync_read_history_options(FunctionCallInfo fcinfo)
 	options->max_delete_fraction = -1;
 	options->lock_mode = ShareUpdateExclusiveLock;
 
+	check_declaration(&args, BULK_SYNC_HISTORY_COLUMNS);
 	check_relations_differ(options);
 	return options;
 }
@@ -514,4 +562,5 @@ bulk_sync_read_stage_options(FunctionCallInfo fcinfo, Oid *target, List **column
 	*columns = get_column_list(&args, "columns", false, &given);
 	*staged_name = get_string(&args, "staged_name");
 	*on_commit_drop = get_bool(&args, "on_commit_drop", false);
+	check_declaration(&args, 0);
 }

@@ -79,34 +79,35 @@ bulk_sync_describe_target_key(const BulkSyncPlan *plan, const Datum *values, con
 }
 
 static Datum
-make_counts_tuple(FunctionCallInfo fcinfo, const int64 *counts, int ncounts)
+make_counts_tuple(TupleDesc desc, const int64 *counts, int ncounts)
 {
-	TupleDesc	desc;
 	Datum	   *values = palloc(ncounts * sizeof(Datum));
 	bool	   *isnull = palloc0(ncounts * sizeof(bool));
 
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
 	for (int i = 0; i < ncounts; i++)
 		values[i] = Int64GetDatum(counts[i]);
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, isnull));
+	return HeapTupleGetDatum(heap_form_tuple(desc, values, isnull));
 }
 
 /* The result row of bulk_sync() */
 Datum
-bulk_sync_counts_tuple(FunctionCallInfo fcinfo, const BulkSyncCounts *counts)
+bulk_sync_counts_tuple(TupleDesc desc, const BulkSyncCounts *counts)
 {
-	int64		result[6] = {counts->staged_rows, counts->inserted, counts->updated,
-	counts->unchanged, counts->skipped, counts->deleted};
+	int64		result[BULK_SYNC_COUNT_COLUMNS] = {
+		counts->staged_rows, counts->inserted, counts->updated,
+		counts->unchanged, counts->skipped, counts->deleted
+	};
 
-	return make_counts_tuple(fcinfo, result, lengthof(result));
+	return make_counts_tuple(desc, result, lengthof(result));
 }
 
 /* The result row of bulk_insert_changed() */
 Datum
-bulk_sync_history_counts_tuple(FunctionCallInfo fcinfo, const BulkSyncCounts *counts)
+bulk_sync_history_counts_tuple(TupleDesc desc, const BulkSyncCounts *counts)
 {
-	int64		result[3] = {counts->staged_rows, counts->inserted, counts->unchanged};
+	int64		result[BULK_SYNC_HISTORY_COLUMNS] = {
+		counts->staged_rows, counts->inserted, counts->unchanged
+	};
 
-	return make_counts_tuple(fcinfo, result, lengthof(result));
+	return make_counts_tuple(desc, result, lengthof(result));
 }

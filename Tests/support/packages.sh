@@ -2,7 +2,7 @@
 # Which Debian packages are needed, and are they here? Sourced by lib.sh.
 
 # util-linux has setpriv, binutils (in build-essential) has nm.
-PACKAGES=(build-essential git libcurl4 libpq-dev openssl pkg-config postgresql-15 postgresql-client-15 postgresql-server-dev-15
+PACKAGES=(build-essential git libcurl4 libpq-dev openssl pgbouncer pkg-config postgresql-15 postgresql-client-15 postgresql-server-dev-15
     python3 python3-pip shellcheck util-linux)
 
 package_is_installed() {
@@ -24,6 +24,9 @@ setup_packages() {
     fi
     say "installing ${missing[*]}"
     apt_get update
+    if [[ " ${missing[*]} " == *' pgbouncer '* ]]; then
+        install_without_service pgbouncer
+    fi
     if package_is_installed postgresql-15; then
         apt_get install "${missing[@]}"
     else
@@ -36,6 +39,29 @@ apt_get() {
     local output
     output="$(DEBIAN_FRONTEND=noninteractive apt-get -y --no-install-recommends -o DPkg::Lock::Timeout=300 \
         "$@" 2>&1 </dev/null)" || { say "$output"; die "apt-get $1 failed"; }
+}
+
+# The proxy's package starts a proxy, now and with the machine; the tests start their own. Services are not started while there
+# is such a policy, and one that the machine has (as containers have) is left as it is.
+install_without_service() {
+    local service=$1 policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+        at_exit remove_policy "$policy"
+        printf '#!/bin/sh\n# bulk_sync: while packages are installed\nexit 101\n' >"$policy"
+        chmod 755 "$policy"
+    fi
+    apt_get install "$service"
+    remove_policy "$policy"
+    if [ -d /run/systemd/system ]; then
+        systemctl --quiet disable "$service.service" >/dev/null 2>&1 || true
+    fi
+}
+
+# remove_policy FILE: ours alone
+remove_policy() {
+    if grep -qs '^# bulk_sync:' "$1"; then
+        rm -f "$1"
+    fi
 }
 
 # The server's package creates and starts a cluster unless postgresql-common, installed before it, is told not to. The

@@ -19,11 +19,16 @@ start_server() {
     local version=$1
     shift
     use_installation "$version" || return 1
+    make_cluster
+    launch_server "$@"
+}
+
+# make_cluster [initdb option...]: a data directory of the current installation, in SERVER_DATA, for launch_server.
+make_cluster() {
     new_server_directory
     as_server_user "${PG_CONFIG%/*}/initdb" --pgdata="$SERVER_DATA" --username=postgres --auth=trust --no-sync --no-instructions \
-        --encoding=UTF8 --locale=C.UTF-8 >"$SCRATCH/initdb.log" 2>&1 ||
+        --encoding=UTF8 --locale=C.UTF-8 "$@" >"$SCRATCH/initdb.log" 2>&1 ||
         { cat "$SCRATCH/initdb.log" >&2; die 'initdb failed'; }
-    launch_server "$@"
 }
 
 # start_standby [setting=value...]: a hot standby of the current server, made current.
@@ -76,8 +81,13 @@ run_server() {
 
 restart_server() {
     apply_settings "$@"
-    as_server_user "${PG_CONFIG%/*}/pg_ctl" --pgdata="$SERVER_DATA" --silent --wait --mode=fast stop >&2
+    halt_server
     run_server
+}
+
+# halt_server: the current server shuts down cleanly and keeps its data.
+halt_server() {
+    as_server_user "${PG_CONFIG%/*}/pg_ctl" --pgdata="$SERVER_DATA" --silent --wait --mode=fast stop >&2
 }
 
 # use_server DATA_DIRECTORY

@@ -37,6 +37,8 @@ section Lint succeeds lint "$SUPPORT/lint.sh"
 for version in "${VERSIONS[@]}"; do
     section "PostgreSQL $version" test_everything_on "$version"
 done
+# The installations are at hand by now.
+section 'pg_upgrade' succeeds pg_upgrade env BULK_SYNC_INSTALLATIONS="$SCRATCH" timeout 1800 "$SUPPORT/upgrade.sh"
 section 'Swift client' test_swift "${STARTED[@]}"
 printf '%s\n' "${SUMMARY[@]}"
 finish
