@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Does the library export only names of its own? Any other could meet a name of the server or of another extension.
+# Does the library export only names of its own? Any other could meet a name of the server or of another extension. And is
+# it without the deliberate bugs that the tests are tested with?
 # Usage: symbols.sh LIBRARY
 set -euo pipefail
 
@@ -11,5 +12,9 @@ if [ -n "$foreign" ]; then
 fi
 if ! grep -q '^pg_finfo_bulk_sync' <<<"$exported"; then
     echo 'no SQL-callable function is exported' >&2
+    exit 1
+fi
+if grep -q 'bulk_sync\.mutant' "$1"; then
+    echo 'the deliberate bugs of mutants.h are in this library' >&2
     exit 1
 fi

@@ -7,6 +7,8 @@ set -euo pipefail
 . "$SUPPORT/results.sh"
 # shellcheck source=Tests/support/version.sh
 . "$SUPPORT/version.sh"
+# shellcheck source=Tests/support/mutants.sh
+. "$SUPPORT/mutants.sh"
 # shellcheck source=Tests/support/swift.sh
 . "$SUPPORT/swift.sh"
 
@@ -34,9 +36,11 @@ section() {
 
 setup_packages
 section Lint succeeds lint "$SUPPORT/lint.sh"
+section 'Static analysis' succeeds 'static analysis' "$SUPPORT/analyze.sh"
 for version in "${VERSIONS[@]}"; do
     section "PostgreSQL $version" test_everything_on "$version"
 done
+section Mutants test_mutants 15
 section 'Swift client' test_swift "${STARTED[@]}"
 printf '%s\n' "${SUMMARY[@]}"
 finish
