@@ -32,16 +32,17 @@ class Outcome:
         self.untouched, self.written = [], []
         self.rows = []           # Reported, the unchanged ones among them
         self.hidden = 0          # written rows that the caller may not see
+        self.references = None   # to the rows, afterwards
 
 
-def predict(case, before, dry=False):
-    """What a call must do to the rows `before`."""
-    return answer(Sync(case, before), dry)
+def predict(case, before, dry=False, references=()):
+    """What a call must do to the rows `before`, and to the references to them."""
+    return answer(Sync(case, before, references), dry)
 
 
 def predict_compare(case, before):
     """What bulk_compare must return: the plan, without guards."""
-    return answer(Sync(case, before, guards=False), True)
+    return answer(Sync(case, before, (), guards=False), True)
 
 
 def answer(sync, dry):
@@ -78,8 +79,8 @@ def equality(case, row, names):
 
 
 class Sync:
-    def __init__(self, case, before, guards=True):
-        self.case, self.before, self.guards, self.out = case, before, guards, Outcome()
+    def __init__(self, case, before, references, guards=True):
+        self.case, self.before, self.references, self.guards, self.out = case, before, references, guards, Outcome()
         options = case.options
         self.actions = [a.lower() for a in options.get('actions') or ['insert', 'update', 'delete']]
         self.scoped = case.scope is not None or bool(case.scope_values) or bool(options.get('scope_columns'))
@@ -380,6 +381,8 @@ class Sync:
         if command == 'UPDATE' and not self.allows('SELECT', row):
             self.errors.add('42501')
         self.errors.update(broken_constraints(self.case, row))
+        if self.case.parent and not self.case.parent.has(self.case, row):
+            self.errors.add('23503')
 
     def write(self):
         self.errors = set()
@@ -390,6 +393,9 @@ class Sync:
         self.write_updates()
         updated = len(self.touched) - deleted
         self.write_inserts()
+        if self.case.child:
+            self.out.references, codes = self.case.child.after(self.case, self.references, self.before, self.state)
+            self.errors |= codes
         if self.errors:
             raise Refused(*(self.errors | self.out.may_fail))
         inserted, out, state = len(self.added), self.out, self.state
