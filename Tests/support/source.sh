@@ -29,33 +29,40 @@ build_from_source() {
     *-valgrind) flags="$flags -DUSE_VALGRIND" ;;
     esac
     (
-        cd "$work"/postgresql-15-*/
+        cd "$work/source"
         ./configure "${configure[@]}" CFLAGS="$flags"
         make -j "$(nproc)" world-bin
         make install-world-bin
     ) >"$log" 2>&1 || { tail -n 30 "$log" >&2; die "PostgreSQL $kind does not build"; }
-    cp "$work"/postgresql-15-*/src/tools/valgrind.supp "$directory/"
+    cp "$work/source/src/tools/valgrind.supp" "$directory/"
 }
 
 # The stack after return is of no use to a server that runs deep recursions; what is alive at exit is no leak to it.
 SANITIZER_OPTIONS='detect_leaks=0:detect_stack_use_after_return=0:abort_on_error=1:disable_coredump=1'
 
-# The source of the package that Debian offers now, by lists of our own: the machine's need not have deb-src.
+# The source of the package that Debian offers now, by lists of our own: the machine's need not have deb-src. Some mirrors
+# have no sources of security updates; then it is the version before.
 fetch_source() {
-    local work=$1 release options
+    local work=$1 release
     release="$(. /etc/os-release && echo "$VERSION_CODENAME")"
-    mkdir -p "$work/lists/partial" "$work/archives/partial"
-    {
-        echo "deb-src http://deb.debian.org/debian $release main"
-        echo "deb-src http://deb.debian.org/debian-security $release-security main"
-    } >"$work/sources.list"
-    options=(-o "Dir::Etc::SourceList=$work/sources.list" -o Dir::Etc::SourceParts=- -o "Dir::State::Lists=$work/lists"
-        -o "Dir::Cache=$work" -o "Dir::Cache::Archives=archives" -o APT::Sandbox::User= -o Debug::NoLocking=1)
     say 'downloading the source of PostgreSQL 15'
-    (cd "$work" && apt-get "${options[@]}" -q update && apt-get "${options[@]}" -q source postgresql-15) >"$work/log" 2>&1 ||
+    fetch_source_from "$work" "deb http://deb.debian.org/debian $release main" \
+        "deb http://deb.debian.org/debian-security $release-security main" ||
+        fetch_source_from "$work" "deb http://deb.debian.org/debian $release main" ||
         { tail -n 20 "$work/log" >&2; die 'the source of PostgreSQL 15 could not be downloaded'; }
-    mv "$work"/postgresql-15-15* "$work/postgresql-15-source" 2>/dev/null || true
-    [ -x "$work/postgresql-15-source/configure" ] || die 'the source of PostgreSQL 15 is not where it was expected'
+    mv "$work"/postgresql-15-15.*/ "$work/source"
+}
+
+# fetch_source_from DIRECTORY ARCHIVE...
+fetch_source_from() {
+    local work=$1 options
+    shift
+    rm -rf "$work/lists"
+    mkdir -p "$work/lists/partial" "$work/archives/partial"
+    printf '%s\n' "${@/#deb /deb-src }" >"$work/sources.list"
+    options=(-o "Dir::Etc::SourceList=$work/sources.list" -o Dir::Etc::SourceParts=- -o "Dir::State::Lists=$work/lists"
+        -o "Dir::Cache=$work" -o Dir::Cache::Archives=archives -o APT::Sandbox::User=)
+    (cd "$work" && apt-get "${options[@]}" -q update && apt-get "${options[@]}" -q source postgresql-15) >"$work/log" 2>&1
 }
 
 # copy_from_source KIND COPY: the directories are relative to the executables, as in the other installations.

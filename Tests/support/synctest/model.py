@@ -381,6 +381,9 @@ class Sync:
         if command == 'UPDATE' and not self.allows('SELECT', row):
             self.errors.add('42501')
         self.errors.update(broken_constraints(self.case, row))
+
+    def refer(self, row):
+        """Is what a written row refers to there?"""
         if self.case.parent and not self.case.parent.has(self.case, row):
             self.errors.add('23503')
 
@@ -420,6 +423,7 @@ class Sync:
             self.touched.add(i)
             if case.soft:
                 self.check(row, 'UPDATE')
+                self.refer(row)
                 self.state[i] = row
             else:
                 del self.state[i]
@@ -435,6 +439,7 @@ class Sync:
             self.check(row, 'UPDATE')
             if self.scoped and not self.in_scope(row):
                 self.errors.add('44000')
+            self.refer(row)
             self.state[i] = row
             self.touched.add(i)
             self.report('update', staged, changed, old, row)
@@ -476,6 +481,7 @@ class Sync:
                 self.errors.add('44000')
             for names, own in zip(uniques, mine):
                 own[unique_value(case, row, names)] += 1
+            self.refer(row)
             self.added.append(row)
             if self.allows('SELECT', row):
                 self.report('insert', staged, None, None, row)
