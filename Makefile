@@ -47,9 +47,10 @@ EXTRA_CLEAN = .build
 # The quick loop may name another server and settings: make check VERSION=18 SETTINGS='work_mem=64kB jit=off'
 VERSION = 15
 SETTINGS =
+TESTS =
 
 # PGXS is left out for the targets that install what they need first, and so start without it.
-scripted = help check test demo bench bench-client lint format
+scripted = help check test test-mutants test-cassert test-sanitize test-valgrind analyze demo bench bench-client lint format
 goals = $(or $(MAKECMDGOALS),all)
 
 ifneq (,$(filter-out $(scripted),$(goals)))
@@ -95,16 +96,29 @@ help:
 	@echo 'make demo          show what bulk_sync does'
 	@echo 'make check         the quick loop: all tests of the extension on PostgreSQL 15 (VERSION=, SETTINGS=)'
 	@echo 'make test          everything: PostgreSQL 15, 16 and 18, the Swift client, lint'
+	@echo 'make test-mutants  do the tests notice deliberate bugs? (part of make test; VERSION=)'
+	@echo 'make test-cassert  the tests on a PostgreSQL 15 built with assertions; test-sanitize: with the address and'
+	@echo '                   undefined-behaviour sanitizers; test-valgrind: under valgrind (TESTS= names some of them)'
+	@echo 'make analyze       static analysis by gcc (part of make test)'
 	@echo 'make bench         measure bulk_sync beside the usual ways'
 	@echo 'make bench-client  measure the Swift library and the command beside psql'
 	@echo 'make lint          check the style of all sources'
 	@echo 'make format        format the Swift sources'
 
 check:
-	@$(source)/Tests/support/check.sh $(VERSION) $(SETTINGS)
+	@TESTS='$(TESTS)' $(source)/Tests/support/check.sh $(VERSION) $(SETTINGS)
 
 test:
 	@$(source)/Tests/support/test.sh
+
+test-mutants:
+	@$(source)/Tests/support/test_mutants.sh $(VERSION)
+
+test-cassert test-sanitize test-valgrind:
+	@TESTS='$(TESTS)' $(source)/Tests/support/instrumented.sh $(@:test-%=%)
+
+analyze:
+	@$(source)/Tests/support/analyze.sh
 
 demo:
 	@$(source)/Tests/demo/run

@@ -56,7 +56,7 @@ bulk_sync_receive_written(TupleTableSlot *slot, void *arg)
 		bulk_sync_collect_written(state, slot);
 	if (DatumGetBool(slot->tts_values[0]))
 		state->returned_marks++;
-	else if (state->check_scope)
+	else if (state->check_scope && !BULK_SYNC_MUTANT(scope_of_written_rows_unchecked))
 		check_written_row(state, slot->tts_values + 1, slot->tts_isnull + 1);
 }
 
@@ -339,7 +339,7 @@ queue_statement_triggers(PlannedStmt *stmt, CmdType command)
 	TransitionCaptureState *capture;
 	MemoryContext oldcontext;
 
-	if (stmt == NULL)
+	if (stmt == NULL || BULK_SYNC_MUTANT(triggers_after_each_phase))
 		return;
 	node = (ModifyTable *) stmt->planTree;
 	rti = node->rootRelation > 0 ? node->rootRelation : linitial_int(node->resultRelations);
@@ -422,16 +422,25 @@ bulk_sync_apply(const BulkSyncPlan *plan, BulkSyncDifference *difference, BulkSy
 	state.begin_command = GetCurrentCommandId(true);
 	bulk_sync_written_begin(&state);
 	AfterTriggerBeginQuery();
+	if (difference->inserts.rows > 0 && BULK_SYNC_MUTANT(inserts_first))
+		apply_inserts(&state);
 	/* "Deletes must come before inserts": they free unique values */
 	if (difference->deletes.rows > 0)
 		apply_deletes(&state);
 	if (difference->updates.rows > 0)
 		apply_updates(&state);
-	if (difference->inserts.rows > 0)
+	if (difference->inserts.rows > 0 && !BULK_SYNC_MUTANT(inserts_first))
 		apply_inserts(&state);
 	apply_history(&state);
 	fire_after_triggers(&state);
 	bulk_sync_written_finish(&state);
+
+	if (BULK_SYNC_MUTANT(planned_for_written))
+	{
+		counts->inserted = difference->planned_inserts;
+		counts->updated = difference->planned_updates;
+		counts->deleted = difference->planned_deletes;
+	}
 
 	/* A rule of a view may have written more rows than it was asked to */
 	counts->inserted = Min(counts->inserted, difference->planned_inserts);

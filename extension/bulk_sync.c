@@ -48,6 +48,7 @@ _PG_init(void)
 							-1, -1, MAX_KILOBYTES,
 							PGC_USERSET, GUC_UNIT_KB,
 							NULL, NULL, NULL);
+	bulk_sync_define_mutants();
 	MarkGUCPrefixReserved("bulk_sync");
 }
 
@@ -74,7 +75,7 @@ check_transaction_snapshot(const BulkSyncPlan *plan, const BulkSyncDifference *d
 	PushActiveSnapshot(GetLatestSnapshot());
 	fingerprint = bulk_sync_scope_fingerprint(plan, difference->groups);
 	PopActiveSnapshot();
-	if (fingerprint != difference->fingerprint)
+	if (fingerprint != difference->fingerprint && !BULK_SYNC_MUTANT(old_snapshot_accepted))
 		bulk_sync_serialization_error();
 }
 

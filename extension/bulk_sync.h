@@ -38,6 +38,7 @@
 #include "utils/tuplestore.h"
 
 #include "compat.h"
+#include "mutants.h"
 
 /* SQLSTATEs of our own, for the guards */
 #define ERRCODE_BULK_SYNC_INCOMPLETE_FEED	MAKE_SQLSTATE('S', 'Y', '0', '0', '1')

@@ -206,12 +206,12 @@ bulk_sync_deparse_read(const BulkSyncPlan *plan, const bool *scope_nulls,
 							   BULK_SYNC_TARGET_ALIAS ".cmin");
 	appendStringInfo(&buf, " FROM %s AS " BULK_SYNC_TARGET_ALIAS, plan->target_sql);
 
-	if (plan->scope != NULL)
+	if (plan->scope != NULL && !BULK_SYNC_MUTANT(scope_ignored))
 	{
 		append_and(&buf, &first);
 		appendStringInfo(&buf, CONDITION_FORMAT, plan->options->scope);
 	}
-	for (int i = 0; i < plan->nscope_values; i++)
+	for (int i = 0; i < plan->nscope_values && !BULK_SYNC_MUTANT(scope_values_ignored); i++)
 	{
 		append_and(&buf, &first);
 		append_scope_value(&buf, plan, i);

@@ -100,7 +100,8 @@ check_deletes(const BulkSyncDifference *difference)
 	int64		rows = difference->rows_in_scope;
 	bool		has_number = options->max_deletes >= 0;
 	bool		has_fraction = options->max_delete_fraction >= 0;
-	bool		over_number = has_number && deletes > options->max_deletes;
+	bool		over_number = has_number &&
+		deletes > options->max_deletes + (BULK_SYNC_MUTANT(one_delete_too_many) ? 1 : 0);
 	bool		over_fraction = has_fraction && rows > 0 &&
 		(double) deletes / (double) rows > options->max_delete_fraction;
 	StringInfoData limits;

@@ -73,7 +73,7 @@ bulk_sync_hash_key(const BulkSyncPlan *plan, const Datum *values, const bool *is
 		int			index = target ? plan->columns[i].read_index : i;
 		uint32		part = 0;
 
-		if (!isnull[index])
+		if (!isnull[index] && !(BULK_SYNC_MUTANT(second_key_column_ignored) && i == 1))
 			part = DatumGetUInt32(FunctionCall1Coll(&plan->key[i].hash, plan->key[i].collation,
 													values[index]));
 		hash = hash_combine(hash, part);
@@ -97,10 +97,11 @@ entry_has_key(BulkSyncHashTable *table, BulkSyncEntry *entry,
 
 		if (isnull[index] || slot->tts_isnull[i])
 		{
-			if (!isnull[index] || !slot->tts_isnull[i])
+			if (!isnull[index] || !slot->tts_isnull[i] || BULK_SYNC_MUTANT(null_key_matches_nothing))
 				return false;
 		}
-		else if (!DatumGetBool(FunctionCall2Coll(&plan->key[i].eq, plan->key[i].collation,
+		else if (!(BULK_SYNC_MUTANT(second_key_column_ignored) && i == 1) &&
+				 !DatumGetBool(FunctionCall2Coll(&plan->key[i].eq, plan->key[i].collation,
 												 slot->tts_values[i], values[index])))
 			return false;
 	}

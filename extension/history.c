@@ -366,7 +366,8 @@ has_compared_values(const BulkSyncPlan *plan, TupleTableSlot *newest, TupleTable
 static bool
 differs_from_newest(const BulkSyncHistory *history, const HistoryKey *key, TupleTableSlot *slot)
 {
-	return !key->exists || !has_compared_values(history->plan, key->slot, slot);
+	return !key->exists || BULK_SYNC_MUTANT(equal_version_inserted) ||
+		!has_compared_values(history->plan, key->slot, slot);
 }
 
 /* Makes a row the newest of its key, unless that has a higher one */
@@ -376,7 +377,8 @@ offer_newest(const BulkSyncPlan *plan, HistoryKey *key, TupleTableSlot *slot,
 {
 	if (key->exists && !is_highest &&
 		(key->is_highest ||
-		 compare_order(plan, order, order_isnull, key->order, key->order_isnull) < 0))
+		 compare_order(plan, order, order_isnull, key->order, key->order_isnull) < 0) &&
+		!BULK_SYNC_MUTANT(oldest_for_newest))
 		return;
 	ExecCopySlot(key->slot, slot);
 	slot_getallattrs(key->slot);

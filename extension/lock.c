@@ -146,7 +146,8 @@ lock_addressed_rows(const BulkSyncPlan *plan, const BulkSyncDifference *differen
 			rel = table_open(cursor->tableoid, RowExclusiveLock);
 			slot = table_slot_create(rel, NULL);
 		}
-		if (!lock_row(rel, &cursor->tid, lock_mode_of(plan, cursor, is_delete), slot))
+		if (!BULK_SYNC_MUTANT(rows_not_locked) &&
+			!lock_row(rel, &cursor->tid, lock_mode_of(plan, cursor, is_delete), slot))
 			current = false;
 		advance(cursor);
 	}
@@ -217,6 +218,8 @@ bulk_sync_lock_planned_rows(const BulkSyncPlan *plan, const BulkSyncDifference *
 		current = lock_by_key(plan, &difference->deletes) == difference->deletes.rows &&
 			lock_by_key(plan, &difference->updates) == difference->updates.rows;
 	PopActiveSnapshot();
+	if (BULK_SYNC_MUTANT(changed_row_accepted))
+		current = true;
 	if (!current && IsolationUsesXactSnapshot())
 		bulk_sync_serialization_error();
 	return current;

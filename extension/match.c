@@ -68,7 +68,8 @@ bulk_sync_new_duplicate_wins(const BulkSyncPlan *plan,
 	int			order = compare_rank(plan, new_values, new_isnull, new_position,
 									 old_values, old_isnull, old_position);
 
-	return plan->options->duplicates == BULK_SYNC_DUPLICATES_LAST ? order > 0 : order < 0;
+	return (plan->options->duplicates == BULK_SYNC_DUPLICATES_LAST &&
+			!BULK_SYNC_MUTANT(first_for_last)) ? order > 0 : order < 0;
 }
 
 /* A second staged row has the key of an entry */
@@ -83,6 +84,8 @@ bulk_sync_match_duplicate(BulkSyncMatch *match, BulkSyncEntry *entry,
 		return;
 	if (match->plan->options->duplicates != BULK_SYNC_DUPLICATES_ERROR)
 	{
+		if (BULK_SYNC_MUTANT(duplicates_not_counted))
+			return;
 		difference->skipped++;
 		return;
 	}
@@ -166,7 +169,8 @@ check_planned_scope(BulkSyncMatch *match, const BulkSyncTargetRow *row,
 	const BulkSyncPlan *plan = match->plan;
 	BulkSyncDifference *difference = match->difference;
 
-	if (!has_scope(plan) || difference->out_of_scope != NULL)
+	if (!has_scope(plan) || difference->out_of_scope != NULL ||
+		BULK_SYNC_MUTANT(scope_of_planned_rows_unchecked))
 		return;
 
 	for (int i = 0; i < plan->nread; i++)
@@ -241,11 +245,13 @@ pair_differs(BulkSyncMatch *match, const BulkSyncTargetRow *row, const BulkSyncS
 		match->changed[i] = false;
 		if (column->assigned && staged_null)
 			match->takes[i] = false;
-		else if (column->role == BULK_SYNC_ROLE_KEEP && staged_null)
+		else if (column->role == BULK_SYNC_ROLE_KEEP && staged_null &&
+				 !BULK_SYNC_MUTANT(keep_forgotten))
 			match->takes[i] = false;
 		else if (column->role == BULK_SYNC_ROLE_FILL)
 		{
-			match->takes[i] = row->isnull[column->read_index];
+			match->takes[i] = row->isnull[column->read_index] ||
+				BULK_SYNC_MUTANT(fill_overwrites);
 			match->changed[i] = match->takes[i] && !staged_null;
 		}
 		else if (column->compared && (all || column->key || column->unique || !differs))
@@ -255,7 +261,7 @@ pair_differs(BulkSyncMatch *match, const BulkSyncTargetRow *row, const BulkSyncS
 									   wanted->values[i], staged_null);
 		differs |= match->changed[i];
 	}
-	return differs;
+	return differs || BULK_SYNC_MUTANT(all_updated);
 }
 
 /* Does the update of this pair change a value that foreign keys may refer to? */
@@ -291,7 +297,7 @@ decide_pair(BulkSyncMatch *match, const BulkSyncTargetRow *row, const BulkSyncSt
 		return;
 	}
 	if (!plan->options->update ||
-		(plan->update_where != NULL &&
+		(plan->update_where != NULL && !BULK_SYNC_MUTANT(update_where_forgotten) &&
 		 !bulk_sync_condition_true(plan, plan->update_where, row->values, row->isnull,
 								   wanted->values, wanted->isnull)))
 	{
@@ -360,7 +366,7 @@ bulk_sync_match_row(BulkSyncMatch *match, BulkSyncEntry *entry, const BulkSyncTa
 		difference->rows_in_scope++;
 	if (entry == NULL)
 	{
-		if (!marked && plan->options->delete)
+		if ((!marked || BULK_SYNC_MUTANT(marked_row_deleted_again)) && plan->options->delete)
 			bulk_sync_difference_delete(difference, row);
 		return;
 	}
@@ -384,7 +390,7 @@ bulk_sync_match_row(BulkSyncMatch *match, BulkSyncEntry *entry, const BulkSyncTa
 	}
 
 	staged_row_of(match, entry, &wanted);
-	if (entry->matched)
+	if (entry->matched && !BULK_SYNC_MUTANT(matched_twice_accepted))
 	{
 		matched_twice(match, &wanted);
 		return;
@@ -420,7 +426,7 @@ bulk_sync_match_entry_done(BulkSyncMatch *match, BulkSyncEntry *entry)
 			row.tid = entry->marked_tid;
 			row.values = match->marked_slot->tts_values;
 			row.isnull = match->marked_slot->tts_isnull;
-			decide_pair(match, &row, &wanted, true);
+			decide_pair(match, &row, &wanted, !BULK_SYNC_MUTANT(revival_forgotten));
 		}
 	}
 	if (entry->marked != NULL)
@@ -576,7 +582,7 @@ key_is_assigned(const BulkSyncPlan *plan, const BulkSyncStagedRow *row)
 {
 	for (int i = 0; i < plan->nkeys; i++)
 	{
-		if (plan->columns[i].assigned && row->isnull[i])
+		if (plan->columns[i].assigned && row->isnull[i] && !BULK_SYNC_MUTANT(assigned_key_matched))
 			return true;
 	}
 	return false;

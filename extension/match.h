@@ -64,7 +64,9 @@ bulk_sync_image_equal(const BulkSyncColumn *column, Datum a, bool a_isnull,
 					  Datum b, bool b_isnull)
 {
 	if (a_isnull || b_isnull)
-		return a_isnull && b_isnull;
+		return (a_isnull && b_isnull) || BULK_SYNC_MUTANT(null_equals_all);
+	if (BULK_SYNC_MUTANT(equality_for_image))
+		return bulk_sync_mutant_equal(column->type, column->collation, a, b);
 	if (column->typbyval)
 		return a == b;
 	return datum_image_eq(a, b, false, column->typlen);

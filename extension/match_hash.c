@@ -465,11 +465,14 @@ bulk_sync_hash_finish(BulkSyncMatch *match)
 {
 	HashMatcher *matcher = (HashMatcher *) match->matcher;
 
-	flush_target(match);
+	if (!BULK_SYNC_MUTANT(queue_not_flushed))
+		flush_target(match);
 	bulk_sync_table_for_each(matcher->table, finish_entry, match);
 
 	for (matcher->current = 1; matcher->current < matcher->nbatches; matcher->current++)
 	{
+		if (BULK_SYNC_MUTANT(last_batch_lost) && matcher->current == matcher->nbatches - 1)
+			break;
 		bulk_sync_table_reset(matcher->table);
 		matcher->may_grow = matcher->nbatches < MAX_BATCHES;
 		load_batch(match);

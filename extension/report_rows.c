@@ -252,6 +252,8 @@ put_row(RowReport *report, const ReportedRow *row)
 					report->old_isnull);
 	values[RESULT_ACTION] = CStringGetTextDatum(row->action);
 	values[RESULT_STAGED_ROW] = row->slot->tts_values[BULK_SYNC_DIFF_POSITION - 1];
+	if (row->has_staged && BULK_SYNC_MUTANT(staged_row_from_zero))
+		values[RESULT_STAGED_ROW] -= 1;
 	isnull[RESULT_STAGED_ROW] = !row->has_staged;
 	values[RESULT_KEY] = key_object(report, row);
 	if (is_update)
@@ -259,8 +261,8 @@ put_row(RowReport *report, const ReportedRow *row)
 	isnull[RESULT_CHANGED_COLUMNS] = !is_update;
 	if (row->has_old)
 		values[RESULT_OLD] = row_object(report, report->old_values, report->old_isnull);
-	isnull[RESULT_OLD] = !row->has_old;
-	if (row->new_row != 0)
+	isnull[RESULT_OLD] = !row->has_old || BULK_SYNC_MUTANT(old_row_not_returned);
+	if (row->new_row != 0 && !BULK_SYNC_MUTANT(planned_row_returned))
 	{
 		read_record(report, row->slot, row->new_row, report->new_values, report->new_isnull);
 		values[RESULT_NEW] = row_object(report, report->new_values, report->new_isnull);

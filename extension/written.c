@@ -299,6 +299,12 @@ receive_by_key(TupleTableSlot *slot, void *arg)
 		 DatumGetCommandId(slot->tts_values[2]) < state->begin_command))
 		return;
 
+	/* The query knows the other scopes; with two rows of a key, it is the one in scope */
+	if (state->difference->groups != NULL &&
+		!bulk_sync_groups_contain(state->difference->groups, slot->tts_values + 3,
+								  slot->tts_isnull + 3))
+		return;
+
 	position = position_of(context, slot->tts_values[0]);
 	if (position <= 0 || position > INT_MAX)
 		return;

@@ -9,5 +9,9 @@ set -euo pipefail
 . "$SUPPORT/version.sh"
 
 setup_packages
+SERVER_DATA=
 test_version "${@:-15}"
+if [ -n "$SERVER_DATA" ]; then
+    succeeds 'differential test' python3 -B "$SUPPORT/differential.py" --seed check --cases 300
+fi
 finish

@@ -85,6 +85,9 @@ class Test:
         if not wrong:
             self.outcomes['%s%s' % ('history ' if isinstance(case, HistoryCase) else '', outcome)] += 1
             return True
+        if self.args.no_reduction:
+            self.report(number, wrong, script(case))
+            return not self.args.stop
         run = module_of(case).run
         small = Reduction(lambda trial: run(self.server, trial)[0], case, wrong).reduce()
         self.report(number, wrong, '-- %s\n%s' % (run(self.server, small)[0], script(small)))
@@ -123,6 +126,7 @@ def main():
     parser.add_argument('--pg', help='PGHOST')
     parser.add_argument('--kinds', default='plain,plain,plain,list,hash,inheritance,view')
     parser.add_argument('--only', choices=['sync', 'history'], help='cases of one kind alone')
+    parser.add_argument('--no-reduction', action='store_true', help='print a failing case as it is')
     parser.add_argument('--stop', action='store_true', help='stop at the first failure')
     parser.add_argument('--seconds', type=float, default=1e9, help='stop after so much time')
     parser.add_argument('--show', action='store_true', help='print the script of the first case and stop')

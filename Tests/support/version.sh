@@ -1,14 +1,18 @@
 # shellcheck shell=bash
 # Does the extension pass its tests on one version of PostgreSQL? Sourced by check.sh and test.sh, after results.sh.
 
-# test_version VERSION [setting=value...]: leaves the server running. What the tests printed is then to be found in
+# test_version VERSION [setting=value...]: leaves the server running. TESTS, if set, names the regress tests to run. What the tests printed is then to be found in
 # .build/output/VERSION: a results folder there is compared with, or becomes, the expected one.
 test_version() {
     local version=$1
     say "PostgreSQL $version: building, starting"
     if start_server "$@"; then
-        regress "$version" regress ISOLATION=
-        regress "$version" isolation REGRESS=
+        if [ -n "${TESTS:-}" ]; then
+            regress "$version" regress ISOLATION= REGRESS="$TESTS"
+        else
+            regress "$version" regress ISOLATION=
+            regress "$version" isolation REGRESS=
+        fi
         succeeds 'exported symbols' "$SUPPORT/symbols.sh" "$BUILD_DIRECTORY/bulk_sync.so"
         succeeds 'no crash, no leak' log_is_clean
     else

@@ -138,6 +138,15 @@ INSERT INTO above_unique_staged VALUES (1, 7), (2, 7);
 SELECT * FROM bulk_sync_returning('above_unique', 'above_unique_staged', '{k}', scope => 'true');
 \set VERBOSITY default
 
+-- A row that was inserted through a view, and that the view does not show, is returned as it was written; another row of
+-- its key outside the scope of the call, which is a group of scope_columns, was taken for it
+CREATE TABLE shown_below (k text, part int, shown boolean DEFAULT false, v text DEFAULT 'default');
+CREATE VIEW shown_above AS SELECT k, part, shown, v FROM shown_below WHERE shown;
+INSERT INTO shown_below VALUES ('a', 1, true, 'another');
+CREATE TABLE shown_staged (k text, part int);
+INSERT INTO shown_staged VALUES ('a', 2);
+SELECT action, old, new FROM bulk_sync_returning('shown_above', 'shown_staged', '{k}', scope_columns => '{k,part}');
+
 SET client_min_messages = warning;
 DROP SCHEMA issues CASCADE;
 DROP TABLE above_staged;

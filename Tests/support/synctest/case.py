@@ -92,7 +92,7 @@ class Case:
     REMOVABLE = (('triggers', []), ('update_where', None), ('scope', None), ('scope_values', {}), ('unique', None), ('dropped', []),
                  ('index', False), ('view_where', None), ('soft', None), ('work_mem', None), ('role', False), ('log', False),
                  ('policies', {}), ('reader', False), ('read_only', False), ('include_unchanged', False), ('returning', False),
-                 ('primary', []), ('row_by_row', False))
+                 ('primary', []), ('row_by_row', False), ('parent', None), ('child', None), ('settings', {}))
 
     def __init__(self):
         self.kind, self.columns, self.rows, self.staged, self.staged_types = 'plain', [], [], [], {}
@@ -102,6 +102,8 @@ class Case:
         self.view_where, self.stored, self.work_mem, self.temp_staged, self.staged_only = None, 'STORED', None, True, []
         self.soft, self.error, self.staged_order, self.pass_key, self.view_columns, self.staged_view = None, None, [], True, [], False
         self.index, self.role, self.log, self.policies, self.row_by_row = False, False, False, {}, False
+        self.parent, self.child = None, None           # foreign keys: synctest/foreign_keys.py
+        self.settings = {}                             # of the server; none of them may make a difference
         # bulk_sync_returning in the place of bulk_sync; bulk_compare by a role that may only read, in a read-only transaction
         self.returning, self.include_unchanged, self.reader, self.read_only = False, False, False, False
 
@@ -159,6 +161,10 @@ class Case:
                 out.append('INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE VALUES %s;' % (
                     table, ', '.join(ident(c.name) for c in stored),
                     ', '.join('(' + ', '.join(lit(r[c.name]) for c in stored) + ')' for r in part)))
+        if self.parent:
+            out += self.parent.sql(self)
+        if self.child:
+            out += self.child.sql(self)
         for i, trigger in enumerate(self.triggers):
             out += trigger_sql(self, i, trigger)
         if self.log:
@@ -268,6 +274,7 @@ class Case:
         used |= {t[1] for t in self.triggers} | {a.column for a in self.policies.values()} | {c.base for c in self.columns}
         used |= {a.column for a in self.scope[1]} if self.scope else set()
         used |= {self.view_where.column} if self.view_where else set()
+        used |= {key.column for key in (self.parent, self.child) if key}
         used |= {n for v in self.options.values() if isinstance(v, list) for n in v} | {self.options.get('order_column')}
         if self.update_where:
             used |= {c.name for c in self.columns if ident(c.name) in self.update_where[0]}

@@ -3,6 +3,7 @@ import collections
 import json
 
 from .datatypes import ASSIGN, MARKED, NOW, lit, read_row
+from .foreign_keys import Child
 from .model import predict, predict_compare
 from .rows import check_rows, read_rows, replay
 
@@ -25,12 +26,15 @@ def steps(case):
         if len(comparison) > 3:
             comparison.append((None, 'RESET ROLE;'))
     later = [('compare after the call' if label else None, statement) for label, statement in comparison]
-    return ([(None, memory), ('picture 0', case.picture()), ('sequences before', SEQUENCES)]
+    settings = [(None, 'SET %s = %s;' % (name, lit(value) if name != 'search_path' else value)) for name, value in case.settings.items()]
+    back = [(None, 'RESET %s;' % name) for name in case.settings]
+    references = [('references %d' % i, Child.PICTURE) if case.child else (None, 'SELECT 1') for i in range(3)]
+    return (settings + [(None, memory), ('picture 0', case.picture()), ('sequences before', SEQUENCES)]
             + as_role(caller, 'dry run', case.call(True)) + comparison
-            + [('sequences after', SEQUENCES), ('picture 1', case.picture())]
+            + [('sequences after', SEQUENCES), ('picture 1', case.picture()), references[0]]
             + as_role(caller, 'call', case.call()) + ([('log', READ_LOG)] if case.log else [])
-            + [('picture 2', case.picture())] + later
-            + as_role(caller, 'second call', case.call()) + [('picture 3', case.picture()), ('locks', LOCKS)])
+            + [('picture 2', case.picture()), references[1]] + later
+            + as_role(caller, 'second call', case.call()) + [('picture 3', case.picture()), references[2], ('locks', LOCKS)] + back)
 
 
 def run(server, case):
@@ -59,15 +63,16 @@ def check(case, results):
         return 'dry run or compare: the table has changed'
     if results['sequences before'] != results['sequences after']:
         return 'dry run or compare: a sequence has advanced'
+    references = [sorted(results['references %d' % i][1]) if case.child else () for i in range(3)]
     wrong = (check_sync(case, 'dry run', pictures[0], results['dry run'], pictures[1], True)
              or check_compare(case, 'compare', pictures[0], results['compare'])
-             or check_sync(case, 'call', pictures[1], results['call'], pictures[2], False)
+             or check_sync(case, 'call', pictures[1], results['call'], pictures[2], False, references[:2])
              or check_compare(case, 'compare after the call', pictures[2], results['compare after the call'])
-             or check_sync(case, 'second call', pictures[2], results['second call'], pictures[3], False))
+             or check_sync(case, 'second call', pictures[2], results['second call'], pictures[3], False, references[1:]))
     if wrong or results['call'][0] != '00000':
         return wrong
     if case.log:
-        expected = predict(case, pictures[1])
+        expected = predict(case, pictures[1], references=references[0])
         if expected.log is not None and not expected.open and results['log'][1] != expected.log:
             return 'statement triggers: expected %s, got %s' % (expected.log, results['log'][1])
     if is_calm(case):
@@ -135,8 +140,10 @@ def check_refusal(what, expected, result):
     return ''
 
 
-def check_nothing_changed(what, before, after):
+def check_nothing_changed(what, before, after, references=((), ())):
     """After a refusal; xmax may be that of the transaction that failed."""
+    if references[0] != references[1]:
+        return '%s: refused, but the references have changed' % what
     if [dict(row, _place=row['_place'][:3]) for row in before] != [dict(row, _place=row['_place'][:3]) for row in after]:
         return '%s: refused, but the table has changed' % what
     return ''
@@ -155,11 +162,11 @@ def check_compare(case, what, before, result):
     return check_rows(case, what, expected.rows, read_rows(result[1]))
 
 
-def check_sync(case, what, before, result, after, dry):
+def check_sync(case, what, before, result, after, dry, references=((), ())):
     """One call against the model; '' or what is wrong."""
-    expected = predict(case, before, dry)
+    expected = predict(case, before, dry, references[0])
     if result[0] != '00000':
-        return check_refusal(what, expected, result) or check_nothing_changed(what, before, after)
+        return check_refusal(what, expected, result) or check_nothing_changed(what, before, after, references)
     try:
         counts = read_counts(case, result, dry)
     except (ValueError, IndexError):
@@ -178,6 +185,8 @@ def check_sync(case, what, before, result, after, dry):
         return '%s: expected counts %s, got %s' % (what, seen, counts)
     if case.returning and not dry:
         wrong = check_rows(case, what, expected.rows, read_rows(result[1]))
+    if not wrong and not dry and case.child and references[1] != expected.references:
+        wrong = '%s: references: expected %s, got %s' % (what, expected.references, references[1])
     return wrong or check_table(case, what, expected, after)
 
 

@@ -4,6 +4,7 @@ import random
 
 from .case import Atom, Case, Column
 from .datatypes import COLUMN_TYPES, MARKED, TYPES, ident
+from .foreign_keys import ACTIONS, REFERABLE, Child, Parent
 
 NAMES = ['a', 'b', 'Mixed', 'a b', 'select', 'x"y', "it's", 'staged', 'target', 'key', 'old', 'new', 'ümläut', '$1',
          'n' * 63, 'action', 'p$$q', 'row', 'c', 'd', 'e', 'ctid2', '%s', 'a,b', '{x}', '\\', 'oid']
@@ -49,6 +50,8 @@ def random_case(seed, number, kinds, version, ci=True):
     maker.make_special_calls()
     maker.make_surroundings()
     maker.make_calls_for_rows()
+    maker.make_foreign_keys()
+    maker.make_settings()
     return maker.case
 
 
@@ -388,6 +391,40 @@ class Maker:
             case.primary = [ids[0].name]
             for number, row in enumerate(case.rows):
                 row[ids[0].name] = str(number + 1)
+
+
+    def make_foreign_keys(self):
+        case, rng = self.case, self.rng
+        if self.big or case.kind == 'inheritance':
+            return
+        referring = [c for c in case.columns if c.kind == 'plain' and c.type_name in REFERABLE]
+        if referring and rng.random() < 0.2:
+            column = rng.choice(referring)
+            values, present = {}, {column.type.eq(column.image(row[column.name])) for row in case.rows if row[column.name] is not None}
+            for literal, image in column.type.pairs:
+                if column.type.eq(image) in present or rng.random() < 0.7:
+                    values.setdefault(column.type.eq(image), literal)
+            case.parent = Parent(column.name, list(values.values()))
+        key = case.column(case.key[0]) if case.key and case.key == case.primary and len(case.key) == 1 else None
+        if key and key.kind == 'plain' and key.type_name in REFERABLE and rng.random() < 0.5 and not [t for t in case.triggers if t[1] == key.name]:
+            referred = [row[key.name] for row in case.rows if rng.random() < 0.3]
+            case.child = Child(key.name, referred * rng.choice([1, 1, 2]), rng.choice(ACTIONS), rng.choice(ACTIONS))
+
+    def make_settings(self):
+        """Settings of the planner and the session that must not make a difference."""
+        case, rng = self.case, self.rng
+        if rng.random() < 0.3:
+            for name, values in rng.sample(SETTINGS, rng.randint(1, 4)):
+                case.settings[name] = rng.choice(values)
+
+
+SETTINGS = ([('enable_%s' % name, ['off']) for name in ('hashjoin', 'mergejoin', 'nestloop', 'seqscan', 'indexscan', 'bitmapscan',
+                                                       'tidscan', 'sort', 'material', 'hashagg', 'partition_pruning')]
+            + [('work_mem', ['64kB', '256MB']), ('jit', ['on']), ('jit_above_cost', ['0']), ('search_path', ['public', 'c, public']),
+               ('parallel_setup_cost', ['0']), ('min_parallel_table_scan_size', ['0']), ('parallel_tuple_cost', ['0']),
+               ('plan_cache_mode', ['force_generic_plan']), ('constraint_exclusion', ['on']), ('enable_partitionwise_join', ['on']),
+               ('temp_tablespaces', ['']), ('row_security', ['on']), ('transform_null_equals', ['on']), ('escape_string_warning', ['off']),
+               ('standard_conforming_strings', ['on', 'off']), ('quote_all_identifiers', ['on']), ('track_activities', ['off'])])
 
 
 def eq_literal(case, name, literal):

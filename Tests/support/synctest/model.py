@@ -32,16 +32,17 @@ class Outcome:
         self.untouched, self.written = [], []
         self.rows = []           # Reported, the unchanged ones among them
         self.hidden = 0          # written rows that the caller may not see
+        self.references = None   # to the rows, afterwards
 
 
-def predict(case, before, dry=False):
-    """What a call must do to the rows `before`."""
-    return answer(Sync(case, before), dry)
+def predict(case, before, dry=False, references=()):
+    """What a call must do to the rows `before`, and to the references to them."""
+    return answer(Sync(case, before, references), dry)
 
 
 def predict_compare(case, before):
     """What bulk_compare must return: the plan, without guards."""
-    return answer(Sync(case, before, guards=False), True)
+    return answer(Sync(case, before, (), guards=False), True)
 
 
 def answer(sync, dry):
@@ -78,8 +79,8 @@ def equality(case, row, names):
 
 
 class Sync:
-    def __init__(self, case, before, guards=True):
-        self.case, self.before, self.guards, self.out = case, before, guards, Outcome()
+    def __init__(self, case, before, references, guards=True):
+        self.case, self.before, self.references, self.guards, self.out = case, before, references, guards, Outcome()
         options = case.options
         self.actions = [a.lower() for a in options.get('actions') or ['insert', 'update', 'delete']]
         self.scoped = case.scope is not None or bool(case.scope_values) or bool(options.get('scope_columns'))
@@ -381,6 +382,11 @@ class Sync:
             self.errors.add('42501')
         self.errors.update(broken_constraints(self.case, row))
 
+    def refer(self, row):
+        """Is what a written row refers to there?"""
+        if self.case.parent and not self.case.parent.has(self.case, row):
+            self.errors.add('23503')
+
     def write(self):
         self.errors = set()
         self.state = {i: dict(r) for i, r in enumerate(self.before)}
@@ -390,6 +396,9 @@ class Sync:
         self.write_updates()
         updated = len(self.touched) - deleted
         self.write_inserts()
+        if self.case.child:
+            self.out.references, codes = self.case.child.after(self.case, self.references, self.before, self.state)
+            self.errors |= codes
         if self.errors:
             raise Refused(*(self.errors | self.out.may_fail))
         inserted, out, state = len(self.added), self.out, self.state
@@ -414,6 +423,7 @@ class Sync:
             self.touched.add(i)
             if case.soft:
                 self.check(row, 'UPDATE')
+                self.refer(row)
                 self.state[i] = row
             else:
                 del self.state[i]
@@ -429,6 +439,7 @@ class Sync:
             self.check(row, 'UPDATE')
             if self.scoped and not self.in_scope(row):
                 self.errors.add('44000')
+            self.refer(row)
             self.state[i] = row
             self.touched.add(i)
             self.report('update', staged, changed, old, row)
@@ -470,6 +481,7 @@ class Sync:
                 self.errors.add('44000')
             for names, own in zip(uniques, mine):
                 own[unique_value(case, row, names)] += 1
+            self.refer(row)
             self.added.append(row)
             if self.allows('SELECT', row):
                 self.report('insert', staged, None, None, row)
