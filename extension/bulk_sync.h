@@ -155,6 +155,7 @@ typedef struct BulkSyncCondition
 	int			nvars;
 	BulkSyncConditionVar *vars; /* what Param i + 1 stands for */
 	bool		has_sublinks;
+	bool		leaky;			/* may tell what a row holds, by messages for one */
 
 	/* Evaluation, prepared on first use */
 	ParamListInfo params;
@@ -326,6 +327,8 @@ typedef struct BulkSyncPlan
 	bool		insert_may_change;	/* ... or be stored otherwise than planned */
 	bool		check_insert_scope; /* only the written row decides */
 	bool		check_update_scope;
+	bool		inserts_unseen; /* nothing of a new row gets to the caller ... */
+	bool		insert_keys_hidden; /* ... not even its key, in a message */
 	bool		has_identity;
 	Bitmapset  *assigned_attnos;	/* an inserted NULL becomes the default */
 	LockTupleMode lock_tuple_mode;	/* of a row to be updated */

@@ -61,7 +61,7 @@ key_was_inserted(BulkSyncApply *state)
 
 	bulk_sync_set_scope_params(plan, params, types);
 	statement = bulk_sync_prepare(bulk_sync_deparse_conflict(plan), types, plan->nscope_values,
-								  env, plan->target, NULL, false);
+								  env, plan->target, NULL, 0);
 	PushActiveSnapshot(GetLatestSnapshot());
 	bulk_sync_run(statement, params, false, receive_conflict, &context);
 	PopActiveSnapshot();
