@@ -505,6 +505,7 @@ extern const char *bulk_sync_role_argument(BulkSyncRole role);
 /* in plan.c */
 extern BulkSyncPlan *bulk_sync_make_plan(const BulkSyncOptions *options);
 extern void bulk_sync_close_plan(BulkSyncPlan *plan);
+extern void bulk_sync_check_no_catalog(Relation rel);
 extern Relation bulk_sync_open_target(Oid relid, const char *argument);
 
 /* in columns.c */

@@ -82,6 +82,17 @@ wrong_kind_error(Relation rel, const char *argument, const char *kinds)
 			 errhint("Use %s.", kinds)));
 }
 
+/* Not even a superuser, and not through a view either */
+void
+bulk_sync_check_no_catalog(Relation rel)
+{
+	if (IsSystemRelation(rel) || RelationGetNamespace(rel) == PG_CATALOG_NAMESPACE)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied: \"%s\" is a system catalog",
+						RelationGetRelationName(rel))));
+}
+
 /* Opens a relation that rows are to be written to */
 Relation
 bulk_sync_open_target(Oid relid, const char *argument)
@@ -99,11 +110,7 @@ bulk_sync_open_target(Oid relid, const char *argument)
 			wrong_kind_error(rel, argument,
 							 "a table, a partitioned table, a foreign table or a view");
 	}
-	if (IsSystemRelation(rel) || RelationGetNamespace(rel) == PG_CATALOG_NAMESPACE)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied: \"%s\" is a system catalog",
-						RelationGetRelationName(rel))));
+	bulk_sync_check_no_catalog(rel);
 	check_not_other_temp(rel);
 	return rel;
 }

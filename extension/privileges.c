@@ -105,6 +105,7 @@ check_written_columns(Relation rel, Oid userid, AclMode mode, CmdType command, B
 			base_attnos = bms_add_member(base_attnos, ((Var *) entry->expr)->varattno);
 	}
 	base = relation_open(rte->relid, AccessShareLock);
+	bulk_sync_check_no_catalog(base);
 	check_written_columns(base, RelationHasSecurityInvoker(rel) ? GetUserId() : rel->rd_rel->relowner,
 						  mode, command, base_attnos);
 	relation_close(base, NoLock);
