@@ -242,11 +242,11 @@ GRANT SELECT ON ALL TABLES IN SCHEMA fuzz TO fuzz_reader;
 ONLY_18 = r"""
 CREATE TABLE fuzz.virtual (k int PRIMARY KEY, v text, g int, w int GENERATED ALWAYS AS (10 / (k - 3)) VIRTUAL);
 
-CREATE TABLE fuzz.periods (k int, v text, g int4range, PRIMARY KEY (k, g WITHOUT OVERLAPS));
+CREATE TABLE fuzz.periods (k int4range, v text, g int4range, PRIMARY KEY (k, g WITHOUT OVERLAPS));
 
-CREATE TABLE fuzz.periods_s (k int, v text, g text);
+CREATE TABLE fuzz.periods_s (k int4range, v text, g text);
 
-INSERT INTO fuzz.periods_s VALUES (1, 'a', '[1,5)'), (2, 'b', '[1,3)'), (2, 'c', '[3,6)');
+INSERT INTO fuzz.periods_s VALUES ('[1,2)', 'a', '[1,5)'), ('[2,3)', 'b', '[1,3)'), ('[2,3)', 'c', '[3,6)');
 
 GRANT ALL ON fuzz.virtual, fuzz.periods, fuzz.periods_s TO fuzz_user;
 """
