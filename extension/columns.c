@@ -388,18 +388,22 @@ unused_prefix(Relation target, const char *scope)
 {
 	TupleDesc	desc = RelationGetDescr(target);
 	StringInfoData prefix;
-	bool		used;
+	bool		used = true;
 
 	initStringInfo(&prefix);
-	appendStringInfoString(&prefix, "d");
-	do
+	/* By number, and not ever longer: a name has 63 bytes */
+	for (int number = 0; used; number++)
 	{
-		appendStringInfoChar(&prefix, '_');
+		resetStringInfo(&prefix);
+		if (number == 0)
+			appendStringInfoString(&prefix, "d_");
+		else
+			appendStringInfo(&prefix, "d%d_", number);
 		used = scope != NULL && contains(scope, prefix.data, prefix.len);
 		for (int i = 0; i < desc->natts && !used; i++)
 			used = strncmp(NameStr(TupleDescAttr(desc, i)->attname),
 						   prefix.data, prefix.len) == 0;
-	} while (used);
+	}
 	return prefix.data;
 }
 

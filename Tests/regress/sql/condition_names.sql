@@ -33,18 +33,26 @@ SELECT * FROM bulk_sync('t', 's', scope => 'true', dry_run => true, update_where
 -- Names that generated statements use. Each call below has a statement that holds both the scope and such names.
 CREATE TABLE d_rows (only_here int);
 CREATE TABLE "d_" (only_here int);
-CREATE TABLE d__rows (only_here int);
+CREATE TABLE d1_rows (only_here int);
 INSERT INTO d_rows VALUES (1), (2), (3), (4);
 INSERT INTO "d_" VALUES (1), (2), (3), (4);
-INSERT INTO d__rows VALUES (1), (2), (3), (4);
+INSERT INTO d1_rows VALUES (1), (2), (3), (4);
 UPDATE s SET k = 4 WHERE k = 1;
 BEGIN;
 SELECT action, key, new->>'v' AS v FROM bulk_sync_returning('w', 's', '{k}', scope => 'k IN (SELECT only_here FROM d_rows)') ORDER BY action, key;
 SELECT * FROM t ORDER BY k;
 ROLLBACK;
 BEGIN;
-SELECT action, key, new->>'v' AS v FROM bulk_sync_returning('w', 's', '{k}', scope => 'k IN (SELECT only_here FROM D_ROWS NATURAL JOIN "d_" NATURAL JOIN d__rows)') ORDER BY action, key;
+SELECT action, key, new->>'v' AS v FROM bulk_sync_returning('w', 's', '{k}', scope => 'k IN (SELECT only_here FROM D_ROWS NATURAL JOIN "d_" NATURAL JOIN d1_rows)') ORDER BY action, key;
 SELECT * FROM t ORDER BY k;
+ROLLBACK;
+-- Such a name of 63 bytes: of a column, and in the scope.
+ALTER TABLE t ADD "d______________________________________________________________" int, ADD d1__________________________________________ int;
+CREATE OR REPLACE VIEW w AS TABLE t;
+BEGIN;
+SELECT * FROM bulk_sync('w', 's', '{k}', scope => $$v <> 'd____________________________________________________________________________________ d1_ d2_'$$);
+SELECT k, v FROM t ORDER BY k;
+SELECT * FROM bulk_sync('t', 's', scope => 'true');
 ROLLBACK;
 
 SET client_min_messages = warning;
