@@ -3,7 +3,7 @@
 
     fuzz.py --calls N --seed S [--seconds T] [--pg PGHOST] [--first I] [--verbose]
 
-Needs psql and createdb on PATH and a running server with the extension installed. It works in a database of its own and
+Needs the client programs on PATH and a running server with the extension installed. It works in a database of its own and
 drops it at the end. Call I of seed S is always the same call. Standard library only; the parts are in synctest/:
 fuzz_objects.py makes relations of every kind, roles and hostile functions, fuzz_calls.py the calls.
 
@@ -126,6 +126,8 @@ def close(database, fuzz):
         fuzz.server.process.stdin.close()
         fuzz.server.process.wait(30)
     subprocess.run(['dropdb', '--if-exists', '--force', database], check=False)
+    for role in ROLES:                                           # another run may still need them
+        subprocess.run(['dropuser', '--if-exists', role], stderr=subprocess.DEVNULL, check=False)
 
 
 def main():
