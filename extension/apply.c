@@ -37,9 +37,12 @@
 static void
 check_written_row(BulkSyncApply *state, const Datum *values, const bool *isnull)
 {
-	if (!bulk_sync_row_in_scope(state->plan, state->difference->groups, values, isnull, NULL))
-		bulk_sync_out_of_scope_error(state->plan,
-									 bulk_sync_describe_target_key(state->plan, values, isnull),
+	const BulkSyncPlan *plan = state->plan;
+	bool		hidden = !state->is_update && plan->insert_keys_hidden;
+
+	if (!bulk_sync_row_in_scope(plan, state->difference->groups, values, isnull, NULL))
+		bulk_sync_out_of_scope_error(plan,
+									 hidden ? NULL : bulk_sync_describe_target_key(plan, values, isnull),
 									 state->is_update);
 }
 
@@ -85,7 +88,7 @@ check_rows_written_since(BulkSyncApply *state, CommandId first_command)
 	state->first_command = first_command;
 	CommandCounterIncrement();
 	statement = bulk_sync_prepare(bulk_sync_deparse_written(plan), NULL, 0, NULL, plan->target,
-								  NULL, false);
+								  NULL, 0);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	bulk_sync_run(statement, NULL, false, receive_found, state);
 	PopActiveSnapshot();

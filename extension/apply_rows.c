@@ -28,7 +28,9 @@ bulk_sync_prepare_phase(BulkSyncApply *state, const char *sql, const BulkSyncRow
 	BulkSyncStatement *statement;
 
 	statement = bulk_sync_prepare(sql, NULL, 0, env, plan->target, assigned,
-								  plan->single_table && !plan->address_by_key);
+								  (plan->single_table && !plan->address_by_key ?
+								   BULK_SYNC_BY_ADDRESS : 0) |
+								  (plan->inserts_unseen ? BULK_SYNC_UNSEEN : 0));
 	/* A view is written by what its rules put in its place, a table is not */
 	if (plan->target->rd_rel->relkind != RELKIND_VIEW)
 		statement->counted_relid = RelationGetRelid(plan->target);
@@ -149,7 +151,7 @@ find_moved_row(BulkSyncApply *state, const BulkSyncRowSet *set, Datum *values, b
 	tuplestore_set_eflags(store, EXEC_FLAG_REWIND);
 	tuplestore_putvalues(store, set->desc, values, isnull);
 	statement = bulk_sync_prepare(bulk_sync_deparse_find_moved(state->plan), NULL, 0, env,
-								  state->plan->target, NULL, false);
+								  state->plan->target, NULL, 0);
 	context->found = false;
 	PushActiveSnapshot(GetTransactionSnapshot());
 	bulk_sync_run(statement, NULL, false, receive_moved, context);

@@ -156,6 +156,7 @@ typedef struct BulkSyncCondition
 	int			nvars;
 	BulkSyncConditionVar *vars; /* what Param i + 1 stands for */
 	bool		has_sublinks;
+	bool		leaky;			/* may tell what a row holds, by messages for one */
 
 	/* Evaluation, prepared on first use */
 	ParamListInfo params;
@@ -328,6 +329,8 @@ typedef struct BulkSyncPlan
 	bool		insert_may_change;	/* ... or be stored otherwise than planned */
 	bool		check_insert_scope; /* only the written row decides */
 	bool		check_update_scope;
+	bool		inserts_unseen; /* nothing of a new row gets to the caller ... */
+	bool		insert_keys_hidden; /* ... not even its key, in a message */
 	bool		has_identity;
 	Bitmapset  *assigned_attnos;	/* an inserted NULL becomes the default */
 	char	   *prefix;			/* of generated names: no target column has it */
@@ -509,6 +512,7 @@ extern const char *bulk_sync_role_argument(BulkSyncRole role);
 /* in plan.c */
 extern BulkSyncPlan *bulk_sync_make_plan(const BulkSyncOptions *options);
 extern void bulk_sync_close_plan(BulkSyncPlan *plan);
+extern void bulk_sync_check_no_catalog(Relation rel);
 extern Relation bulk_sync_open_target(Oid relid, const char *argument);
 
 /* in columns.c */

@@ -367,24 +367,43 @@ add_supplied_columns(BulkSyncPlan *plan)
 	}
 }
 
-/* A prefix for generated names that no column of the target starts with */
+/* Does a text hold a string, in whatever case? */
+static bool
+contains(const char *text, const char *string, int length)
+{
+	for (; *text != '\0'; text++)
+	{
+		if (pg_strncasecmp(text, string, length) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A prefix for generated names that no column of the target starts with, nor
+ * anything that the caller's scope names: statements hold both.
+ */
 static char *
-unused_prefix(Relation target)
+unused_prefix(Relation target, const char *scope)
 {
 	TupleDesc	desc = RelationGetDescr(target);
 	StringInfoData prefix;
-	bool		used;
+	bool		used = true;
 
 	initStringInfo(&prefix);
-	appendStringInfoString(&prefix, "d");
-	do
+	/* By number, and not ever longer: a name has 63 bytes */
+	for (int number = 0; used; number++)
 	{
-		appendStringInfoChar(&prefix, '_');
-		used = false;
+		resetStringInfo(&prefix);
+		if (number == 0)
+			appendStringInfoString(&prefix, "d_");
+		else
+			appendStringInfo(&prefix, "d%d_", number);
+		used = scope != NULL && contains(scope, prefix.data, prefix.len);
 		for (int i = 0; i < desc->natts && !used; i++)
 			used = strncmp(NameStr(TupleDescAttr(desc, i)->attname),
 						   prefix.data, prefix.len) == 0;
-	} while (used);
+	}
 	return prefix.data;
 }
 
@@ -410,7 +429,7 @@ void
 bulk_sync_plan_columns(BulkSyncPlan *plan)
 {
 	plan->columns = palloc(sizeof(BulkSyncColumn));
-	plan->prefix = unused_prefix(plan->target);
+	plan->prefix = unused_prefix(plan->target, plan->options->scope);
 
 	check_columns_argument(plan);
 	bulk_sync_plan_soft_delete(plan);

@@ -13,6 +13,7 @@
 
 #include "access/htup_details.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_namespace.h"
 #include "executor/executor.h"
 #include "nodes/parsenodes.h"
 #include "parser/parse_relation.h"
@@ -132,6 +133,17 @@ bulk_sync_buffile_write(BufFile *file, const void *ptr, size_t size)
 	BufFileWrite(file, ptr, size);
 #else
 	BufFileWrite(file, (void *) ptr, size);
+#endif
+}
+
+/* 16 has one function for the privileges on all kinds of objects (commit c727f511bd7) */
+static inline AclResult
+bulk_sync_schema_aclcheck(Oid namespace, Oid userid, AclMode mode)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(NamespaceRelationId, namespace, userid, mode);
+#else
+	return pg_namespace_aclcheck(namespace, userid, mode);
 #endif
 }
 

@@ -19,6 +19,7 @@
 #include "funcapi.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
 #include "parser/parse_coerce.h"
 #include "parser/parse_collate.h"
@@ -196,6 +197,7 @@ make_condition(const char *argument, Node *expr, bool has_sublinks)
 
 	condition->argument = argument;
 	condition->has_sublinks = has_sublinks;
+	condition->leaky = contain_leaked_vars(expr);
 	context.condition = condition;
 	context.sublevels_up = 0;
 	condition->expr = (Expr *) replace_columns(expr, &context);
@@ -239,6 +241,8 @@ bulk_sync_parse_condition(const char *argument, const char *text, Relation targe
 		item = addRangeTableEntryForENR(pstate,
 										makeRangeVar(NULL, BULK_SYNC_STAGED_ALIAS, -1), true);
 		addNSItemToQuery(pstate, item, true, true, true);
+		/* It names one row: to a FROM of the caller's it is a table like any other */
+		pstate->p_queryEnv = NULL;
 	}
 
 	expr = transformExpr(pstate, parse_expression(&source), EXPR_KIND_WHERE);

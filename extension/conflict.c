@@ -64,7 +64,7 @@ key_was_inserted(BulkSyncApply *state)
 		BulkSyncStatement *statement;
 
 		statement = bulk_sync_prepare(bulk_sync_deparse_conflict(plan, null_keys), types,
-									  plan->nscope_values, env, plan->target, NULL, false);
+									  plan->nscope_values, env, plan->target, NULL, 0);
 		bulk_sync_run(statement, params, false, receive_conflict, &context);
 	}
 	PopActiveSnapshot();

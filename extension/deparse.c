@@ -401,6 +401,23 @@ bulk_sync_deparse_update(const BulkSyncPlan *plan, const BulkSyncDifference *dif
 	return buf.data;
 }
 
+/*
+ * "value USING <, " by the operator that sorts keys.  Of the operators of that
+ * name in that schema the one for exactly the value's type would be taken.
+ */
+static void
+append_ordering(StringInfo buf, const BulkSyncEquality *equality, const char *value)
+{
+	Oid			left;
+	Oid			right;
+
+	op_input_types(equality->lt_opr, &left, &right);
+	appendStringInfoString(buf, value);
+	if (left != equality->type && !IsPolymorphicType(left))
+		appendStringInfo(buf, "::%s", type_sql(left, -1));
+	appendStringInfo(buf, " USING %s, ", operator_sql(equality->lt_opr));
+}
+
 /* The order in which rows are inserted (see plan.c), unless they have it already */
 static void
 append_insert_order(StringInfo buf, const BulkSyncPlan *plan, const BulkSyncDifference *difference)
@@ -409,8 +426,7 @@ append_insert_order(StringInfo buf, const BulkSyncPlan *plan, const BulkSyncDiff
 		return;
 	appendStringInfoString(buf, " ORDER BY ");
 	for (int i = 0; plan->insert_by_key && i < plan->nkeys; i++)
-		appendStringInfo(buf, "%s USING %s, ", diff_sql(plan, BULK_SYNC_DIFF_WANTED(i)),
-						 operator_sql(plan->key[i].lt_opr));
+		append_ordering(buf, &plan->key[i], diff_sql(plan, BULK_SYNC_DIFF_WANTED(i)));
 	appendStringInfoString(buf, diff_sql(plan, BULK_SYNC_DIFF_POSITION));
 }
 

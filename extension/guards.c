@@ -77,7 +77,10 @@ check_matched_twice(const BulkSyncDifference *difference)
 			 errhint("Name key columns that identify one row in scope.")));
 }
 
-/* Also raised for a row that proves to be outside only when it is written */
+/*
+ * Also raised for a row that proves to be outside only when it is written; then
+ * without its key where the caller may not know that.
+ */
 void
 bulk_sync_out_of_scope_error(const BulkSyncPlan *plan, const char *key, bool update)
 {
@@ -88,7 +91,7 @@ bulk_sync_out_of_scope_error(const BulkSyncPlan *plan, const char *key, bool upd
 					RelationGetRelationName(plan->target)) :
 			 errmsg("new row of \"%s\" would be outside the scope",
 					RelationGetRelationName(plan->target)),
-			 errdetail("Key: %s.", key),
+			 key == NULL ? 0 : errdetail("Key: %s.", key),
 			 errhint("Stage only rows of the scope, or widen the scope.")));
 }
 

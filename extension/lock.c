@@ -195,7 +195,7 @@ lock_by_key(const BulkSyncPlan *plan, const BulkSyncRowSet *set)
 		BulkSyncStatement *statement;
 
 		statement = bulk_sync_prepare(bulk_sync_deparse_lock(plan, null_keys), NULL, 0, env,
-									  plan->target, NULL, false);
+									  plan->target, NULL, 0);
 		bulk_sync_run(statement, NULL, false, receive_locked, &context);
 	}
 	return bms_num_members(context.seen);

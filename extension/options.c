@@ -16,6 +16,7 @@
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/float.h"
@@ -211,6 +212,7 @@ check_names_once(const char *argument, List *names)
 	{
 		char	   *name = (char *) lfirst(lc);
 
+		CHECK_FOR_INTERRUPTS();
 		for (int i = 0; i < position; i++)
 		{
 			if (strcmp(name, (char *) list_nth(names, i)) == 0)
@@ -372,6 +374,7 @@ check_roles_once(const BulkSyncOptions *options)
 		{
 			char	   *name = (char *) lfirst(lc);
 
+			CHECK_FOR_INTERRUPTS();
 			for (int other = role + 1; other < BULK_SYNC_NUM_ROLES; other++)
 			{
 				ListCell   *lc2;

@@ -28,6 +28,7 @@
 #include "rewrite/rewriteHandler.h"
 #include "storage/lmgr.h"
 #include "tcop/utility.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -81,6 +82,17 @@ wrong_kind_error(Relation rel, const char *argument, const char *kinds)
 			 errhint("Use %s.", kinds)));
 }
 
+/* Not even a superuser, and not through a view either */
+void
+bulk_sync_check_no_catalog(Relation rel)
+{
+	if (IsSystemRelation(rel) || RelationGetNamespace(rel) == PG_CATALOG_NAMESPACE)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied: \"%s\" is a system catalog",
+						RelationGetRelationName(rel))));
+}
+
 /* Opens a relation that rows are to be written to */
 Relation
 bulk_sync_open_target(Oid relid, const char *argument)
@@ -98,11 +110,7 @@ bulk_sync_open_target(Oid relid, const char *argument)
 			wrong_kind_error(rel, argument,
 							 "a table, a partitioned table, a foreign table or a view");
 	}
-	if (IsSystemRelation(rel) || RelationGetNamespace(rel) == PG_CATALOG_NAMESPACE)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied: \"%s\" is a system catalog",
-						RelationGetRelationName(rel))));
+	bulk_sync_check_no_catalog(rel);
 	check_not_other_temp(rel);
 	return rel;
 }
@@ -207,9 +215,24 @@ typedef struct LockViewContext
 {
 	LOCKMODE	mode;
 	List	   *views;			/* being walked: a view's OLD and NEW are itself */
+	Oid			userid;			/* whose rights count below the innermost of them */
 } LockViewContext;
 
-/* Locks the relations that a view reads, as LOCK TABLE does */
+/* May a user write anything to a relation? */
+static bool
+may_write(Oid relid, Oid userid)
+{
+	return pg_class_aclmask(relid, userid, ACL_INSERT | ACL_UPDATE | ACL_DELETE | ACL_TRUNCATE,
+							ACLMASK_ANY) != ACL_NO_RIGHTS ||
+		pg_attribute_aclcheck_all(relid, userid, ACL_INSERT, ACLMASK_ANY) == ACLCHECK_OK ||
+		pg_attribute_aclcheck_all(relid, userid, ACL_UPDATE, ACLMASK_ANY) == ACLCHECK_OK;
+}
+
+/*
+ * Locks the relations that a view reads, as LOCK TABLE does, but for those that
+ * nobody could write through it: anybody can make a view of anything, and give
+ * it an INSTEAD OF trigger.
+ */
 static bool
 lock_view_walker(Node *node, void *arg)
 {
@@ -225,7 +248,8 @@ lock_view_walker(Node *node, void *arg)
 	{
 		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
 
-		if (rte->rtekind != RTE_RELATION || list_member_oid(context->views, rte->relid))
+		if (rte->rtekind != RTE_RELATION || list_member_oid(context->views, rte->relid) ||
+			!may_write(rte->relid, context->userid))
 			continue;
 		if (rte->relkind == RELKIND_RELATION || rte->relkind == RELKIND_PARTITIONED_TABLE)
 		{
@@ -242,6 +266,7 @@ lock_view_walker(Node *node, void *arg)
 static void
 lock_view(Oid relid, LockViewContext *context)
 {
+	Oid			userid = context->userid;
 	Relation	view;
 
 	LockRelationOid(relid, context->mode);
@@ -249,7 +274,9 @@ lock_view(Oid relid, LockViewContext *context)
 	if (view == NULL)
 		return;
 	context->views = lappend_oid(context->views, relid);
+	context->userid = RelationHasSecurityInvoker(view) ? GetUserId() : view->rd_rel->relowner;
 	(void) lock_view_walker((Node *) get_view_query(view), context);
+	context->userid = userid;
 	context->views = list_delete_last(context->views);
 	relation_close(view, NoLock);
 }
@@ -262,7 +289,7 @@ lock_view(Oid relid, LockViewContext *context)
 static void
 lock_target(const BulkSyncOptions *options)
 {
-	LockViewContext context = {options->lock_mode, NIL};
+	LockViewContext context = {options->lock_mode, NIL, GetUserId()};
 
 	LockRelationOid(options->target, options->lock_mode);
 	/* It may have been dropped while we waited */
@@ -370,6 +397,38 @@ plan_scope_checks(BulkSyncPlan *plan, const TriggerDesc *triggers)
 
 	/* What a trigger did to a row before its turn, this file cannot know */
 	plan->check_update_scope |= plan->row_at_a_time || plan->has_rules;
+}
+
+/*
+ * Might the caller get to know more of an inserted row, and of what defaults
+ * and triggers made of it, than that it is outside the scope?  Then, where he
+ * may be forbidden to read it, it is for PostgreSQL to say so, as of INSERT ...
+ * RETURNING.  Below a view there may be policies, and rights of somebody else.
+ */
+static bool
+caller_sees_inserts(const BulkSyncPlan *plan)
+{
+	if (plan->target->rd_rel->relkind == RELKIND_VIEW)
+		return plan->options->purpose == BULK_SYNC_RETURN ||
+			(plan->check_insert_scope &&
+			 ((plan->scope != NULL && plan->scope->nvars > 0) ||
+			  plan->nscope_values > 0 || plan->nscope_columns > 0));
+
+	/* Rows that are returned are read again: see written.c */
+	return plan->row_security && plan->check_insert_scope &&
+		plan->scope != NULL && plan->scope->leaky;
+}
+
+/* Is it known of every inserted row that its key is the one that was staged? */
+static bool
+inserts_keep_keys(const BulkSyncPlan *plan)
+{
+	for (int i = 0; i < plan->nkeys; i++)
+	{
+		if (!column_is_inserted(plan, plan->columns[i].target_attno))
+			return false;
+	}
+	return !plan->insert_may_change;
 }
 
 /*
@@ -498,6 +557,9 @@ plan_writing(BulkSyncPlan *plan)
 		  (plan->has_rules || plan->row_security || !only_checks)));
 	bulk_sync_plan_lookup(plan);
 	plan_scope_checks(plan, &triggers);
+	plan->inserts_unseen = !caller_sees_inserts(plan);
+	plan->insert_keys_hidden = plan->row_security && plan->inserts_unseen &&
+		!inserts_keep_keys(plan);
 }
 
 /*-------------------------------------------------------------------------

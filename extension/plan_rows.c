@@ -109,7 +109,7 @@ bulk_sync_plan_scope_values(BulkSyncPlan *plan)
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
 	statement = bulk_sync_prepare(bulk_sync_deparse_scope_values(plan), &type, 1,
-								  NULL, NULL, NULL, false);
+								  NULL, NULL, NULL, 0);
 	params = makeParamList(1);
 	params->params[0].ptype = JSONBOID;
 	params->params[0].value = JsonbPGetDatum(object);

@@ -105,7 +105,8 @@ check_written_columns(Relation rel, Oid userid, AclMode mode, CmdType command, B
 			base_attnos = bms_add_member(base_attnos, ((Var *) entry->expr)->varattno);
 	}
 	base = relation_open(rte->relid, AccessShareLock);
-	check_written_columns(base, RelationHasSecurityInvoker(rel) ? userid : rel->rd_rel->relowner,
+	bulk_sync_check_no_catalog(base);
+	check_written_columns(base, RelationHasSecurityInvoker(rel) ? GetUserId() : rel->rd_rel->relowner,
 						  mode, command, base_attnos);
 	relation_close(base, NoLock);
 }
@@ -182,9 +183,25 @@ check_privileges_to_write(const BulkSyncPlan *plan)
 		check_written_columns(plan->target, GetUserId(), ACL_DELETE, CMD_DELETE, NULL);
 }
 
+/*
+ * A relation can be named by its OID, and the staged rows may be read without a
+ * statement that names it; that is no way around the rights on its schema.
+ */
+static void
+check_schema(Relation rel)
+{
+	Oid			namespace = RelationGetNamespace(rel);
+	AclResult	result = bulk_sync_schema_aclcheck(namespace, GetUserId(), ACL_USAGE);
+
+	if (result != ACLCHECK_OK)
+		aclcheck_error(result, OBJECT_SCHEMA, get_namespace_name(namespace));
+}
+
 void
 bulk_sync_check_privileges(const BulkSyncPlan *plan)
 {
+	check_schema(plan->staged);
+	check_schema(plan->target);
 	check_columns(plan->staged, ACL_SELECT, staged_columns_to_read(plan));
 	if (plan->nread > 0)
 		check_columns(plan->target, ACL_SELECT, columns_to_read(plan));

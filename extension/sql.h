@@ -36,13 +36,18 @@ extern const char *bulk_sync_deparse_stage(Relation target, List *columns, const
 										   bool on_commit_drop);
 extern const char *bulk_sync_deparse_drop_stage(const char *name);
 
+/* What is special about a statement: flags of bulk_sync_prepare() */
+#define BULK_SYNC_BY_ADDRESS	0x01	/* fetches each row by its tid */
+#define BULK_SYNC_UNSEEN		0x02	/* an INSERT: what it returns, only we see */
+
 /* in statement.c */
 extern BulkSyncStatement *bulk_sync_prepare(const char *sql, const Oid *param_types, int nparams,
 											QueryEnvironment *env, Relation target,
-											Bitmapset *assigned, bool by_address);
+											Bitmapset *assigned, int flags);
 extern BulkSyncStatement *bulk_sync_prepare_read(const char *sql, const Oid *param_types,
 												 int nparams, Relation target,
 												 ParamListInfo params);
+extern BulkSyncStatement *bulk_sync_prepare_staged(const char *sql, Relation staged);
 extern void bulk_sync_check_statement(BulkSyncStatement *statement);
 extern BulkSyncStatement *bulk_sync_prepare_query(Query *query, const char *sql);
 extern BulkSyncStatement *bulk_sync_prepare_writable(const char *sql, QueryEnvironment *env,

@@ -146,8 +146,8 @@ materialize(BulkSyncStagedSource *source)
 
 	source->store = begin_store();
 	receiver.store = source->store;
-	statement = bulk_sync_prepare(bulk_sync_deparse_staged(source->plan), NULL, 0,
-								  NULL, NULL, NULL, false);
+	statement = bulk_sync_prepare_staged(bulk_sync_deparse_staged(source->plan),
+										 source->plan->staged);
 	PushActiveSnapshot(source->snapshot);
 	bulk_sync_run(statement, NULL, false, receive_staged, &receiver);
 	PopActiveSnapshot();

@@ -89,6 +89,31 @@ forgive_system_columns(Query *query, Oid relid)
 }
 
 /*
+ * A statement names its relation, and whoever owns the schema can give that
+ * name to another one meanwhile: privileges were checked, and locks taken, for
+ * the one that was named in the call.
+ */
+static void
+check_relation(Query *query, const char *alias, Relation expected)
+{
+	ListCell   *lc;
+
+	foreach(lc, expected == NULL ? NIL : query->rtable)
+	{
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+
+		if (rte->rtekind == RTE_RELATION && rte->alias != NULL &&
+			strcmp(rte->alias->aliasname, alias) == 0 &&
+			rte->relid != RelationGetRelid(expected))
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_IN_USE),
+					 errmsg("relation \"%s\" was replaced while it was being synced",
+							RelationGetRelationName(expected)),
+					 errdetail("Its name now belongs to another relation.")));
+	}
+}
+
+/*
  * What an INSERT returns to us is seen by nobody else: it must not make the
  * new row subject to the policies for reading, which a plain INSERT is not.
  */
@@ -170,11 +195,11 @@ plan_query(Query *query, const char *sql, bool by_address)
  *
  *	target		relation whose system columns may be read (or NULL)
  *	assigned	attribute numbers whose NULLs an INSERT replaces by defaults
+ *	flags		BULK_SYNC_BY_ADDRESS, BULK_SYNC_UNSEEN
  */
 BulkSyncStatement *
 bulk_sync_prepare(const char *sql, const Oid *param_types, int nparams,
-				  QueryEnvironment *env, Relation target, Bitmapset *assigned,
-				  bool by_address)
+				  QueryEnvironment *env, Relation target, Bitmapset *assigned, int flags)
 {
 	BulkSyncStatement *statement = palloc0(sizeof(BulkSyncStatement));
 	List	   *parsed = pg_parse_query(sql);
@@ -184,10 +209,11 @@ bulk_sync_prepare(const char *sql, const Oid *param_types, int nparams,
 	Assert(list_length(parsed) == 1);
 	query = parse_analyze_fixedparams(linitial_node(RawStmt, parsed), sql,
 									  param_types, nparams, env);
+	check_relation(query, BULK_SYNC_TARGET_ALIAS, target);
 	if (target != NULL)
 	{
 		forgive_system_columns(query, RelationGetRelid(target));
-		if (query->commandType == CMD_INSERT)
+		if (query->commandType == CMD_INSERT && (flags & BULK_SYNC_UNSEEN) != 0)
 			forgive_returning(query);
 		if (!bms_is_empty(assigned))
 			coalesce_with_defaults(query, target, assigned);
@@ -197,7 +223,8 @@ bulk_sync_prepare(const char *sql, const Oid *param_types, int nparams,
 	statement->env = env;
 	foreach(lc, pg_rewrite_query(query))
 		statement->stmts = lappend(statement->stmts,
-								   plan_query(lfirst_node(Query, lc), sql, by_address));
+								   plan_query(lfirst_node(Query, lc), sql,
+											  (flags & BULK_SYNC_BY_ADDRESS) != 0));
 	return statement;
 }
 
@@ -213,11 +240,30 @@ bulk_sync_prepare_read(const char *sql, const Oid *param_types, int nparams, Rel
 
 	query = parse_analyze_fixedparams(linitial_node(RawStmt, parsed), sql,
 									  param_types, nparams, NULL);
+	check_relation(query, BULK_SYNC_TARGET_ALIAS, target);
 	forgive_system_columns(query, RelationGetRelid(target));
 	statement->sql = sql;
 	foreach(lc, pg_rewrite_query(query))
 		statement->stmts = lappend(statement->stmts,
 								   pg_plan_query(lfirst_node(Query, lc), sql, 0, params));
+	return statement;
+}
+
+/* Plans the query that reads the staged rows */
+BulkSyncStatement *
+bulk_sync_prepare_staged(const char *sql, Relation staged)
+{
+	BulkSyncStatement *statement = palloc0(sizeof(BulkSyncStatement));
+	List	   *parsed = pg_parse_query(sql);
+	Query	   *query;
+	ListCell   *lc;
+
+	query = parse_analyze_fixedparams(linitial_node(RawStmt, parsed), sql, NULL, 0, NULL);
+	check_relation(query, BULK_SYNC_STAGED_ALIAS, staged);
+	statement->sql = sql;
+	foreach(lc, pg_rewrite_query(query))
+		statement->stmts = lappend(statement->stmts,
+								   plan_query(lfirst_node(Query, lc), sql, false));
 	return statement;
 }
 
@@ -268,6 +314,7 @@ bulk_sync_prepare_writable(const char *sql, QueryEnvironment *env, Relation targ
 	bool		sublinks;
 
 	query = parse_analyze_fixedparams(linitial_node(RawStmt, parsed), sql, NULL, 0, env);
+	check_relation(query, BULK_SYNC_TARGET_ALIAS, target);
 	forgive_system_columns(query, RelationGetRelid(target));
 
 	/* The policies of a command are those of its result relation */
@@ -281,6 +328,9 @@ bulk_sync_prepare_writable(const char *sql, QueryEnvironment *env, Relation targ
 										   (Node *) make_ands_explicit(quals));
 	query->hasSubLinks |= sublinks;
 	query->hasRowSecurity |= row_security;
+
+	/* The parser locked what it read, and knows nothing of what the policies read */
+	AcquireRewriteLocks(query, true, false);
 
 	statement->sql = sql;
 	statement->env = env;

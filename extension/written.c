@@ -233,12 +233,12 @@ receive_by_address(TupleTableSlot *slot, void *arg)
 
 static BulkSyncStatement *
 prepare_again(BulkSyncApply *state, const char *sql, BulkSyncRowSet *set, Tuplestorestate *store,
-			  const Oid *types, int ntypes, bool by_address)
+			  const Oid *types, int ntypes, int flags)
 {
 	QueryEnvironment *env = bulk_sync_row_environment(state->rows_name, set->desc, store,
 													  set->rows);
 
-	return bulk_sync_prepare(sql, types, ntypes, env, state->plan->target, NULL, by_address);
+	return bulk_sync_prepare(sql, types, ntypes, env, state->plan->target, NULL, flags);
 }
 
 static void
@@ -250,7 +250,7 @@ read_by_address(ReadAgain *context)
 
 	bulk_sync_difference_readdress(state->difference, set, bulk_sync_readdress_row);
 	statement = prepare_again(state, bulk_sync_deparse_written_rows(state->plan), set, set->store,
-							  NULL, 0, state->plan->single_table);
+							  NULL, 0, state->plan->single_table ? BULK_SYNC_BY_ADDRESS : 0);
 	bulk_sync_run(statement, NULL, false, receive_by_address, context);
 	tuplestore_end(set->store);
 }
@@ -345,7 +345,7 @@ read_by_key(ReadAgain *context, Tuplestorestate *store)
 		statement = prepare_again(state,
 								  bulk_sync_deparse_written_keys(plan,
 																 state->written->new_row + 1),
-								  context->set, store, types, plan->nscope_values, false);
+								  context->set, store, types, plan->nscope_values, 0);
 		bulk_sync_run(statement, params, false, receive_by_key, context);
 		release_held(context);
 	}

@@ -264,6 +264,22 @@ CREATE FUNCTION delete_employee(text) RETURNS boolean LANGUAGE sql AS 'DELETE FR
 SELECT bulk_sync('employee', 'staged_update', scope => 'true', actions => '{update}', update_where => 'delete_employee(staged.name)');
 \echo :LAST_ERROR_SQLSTATE
 
+-- ... and one that puts another table in its place.
+CREATE SCHEMA errors_place;
+CREATE TABLE errors_place.t (name text PRIMARY KEY, company_id int);
+INSERT INTO errors_place.t VALUES ('ann', 1);
+CREATE FUNCTION replace() RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	ALTER SCHEMA errors_place RENAME TO errors_elsewhere;
+	CREATE SCHEMA errors_place;
+	CREATE TABLE errors_place.t (name text PRIMARY KEY, company_id int);
+	RETURN true;
+END $$;
+SELECT bulk_sync('errors_place.t', 'staged_update', scope => 'true', update_where => 'replace()');
+\echo :LAST_ERROR_SQLSTATE
+DROP TABLE errors_place.t;
+DROP SCHEMA errors_place;
+
 SET client_min_messages = warning;
 DROP SEQUENCE in_the_way;
 DROP SCHEMA errors CASCADE;

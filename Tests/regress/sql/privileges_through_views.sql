@@ -86,6 +86,18 @@ REVOKE DELETE ON base FROM regress_bulk_sync_user;
 SELECT attempt($$bulk_sync('mine', 'mine_equal', '{k}', scope => 'true')$$) AS user_lacks_delete;
 REVOKE ALL ON base FROM regress_bulk_sync_user;
 
+-- A security_invoker view inside a view that is none: below it the user's rights count, as PostgreSQL decides for INSERT, UPDATE and DELETE.
+CREATE VIEW around AS TABLE mine;
+ALTER VIEW around OWNER TO regress_bulk_sync_owner;
+GRANT ALL ON around TO regress_bulk_sync_user;
+GRANT ALL ON mine TO regress_bulk_sync_owner;
+GRANT SELECT, INSERT (k, v), UPDATE (v), DELETE ON base TO regress_bulk_sync_user;
+SELECT attempt($$bulk_sync('around', 's', '{k}', scope => 'true')$$) AS user_has_all, attempt($$bulk_sync('around', 'mine_equal', '{k}', scope => 'true')$$) AS nothing_to_do;
+REVOKE ALL ON base FROM regress_bulk_sync_user;
+GRANT SELECT, INSERT (k, v), UPDATE (v), DELETE ON base TO regress_bulk_sync_owner;
+SELECT attempt($$bulk_sync('around', 's', '{k}', scope => 'true')$$) AS owner_has_all, attempt($$bulk_sync('around', 'mine_equal', '{k}', scope => 'true')$$) AS nothing_to_do;
+REVOKE ALL ON base FROM regress_bulk_sync_owner;
+
 -- 3. A view that is read: SELECT on it, and the rights of its owner below.
 CREATE VIEW feed AS SELECT k, v FROM base WHERE tenant = 2;
 ALTER VIEW feed OWNER TO regress_bulk_sync_owner;

@@ -66,6 +66,15 @@ SELECT relation, outcome(relation, 's') AS outcome, outcome(relation, 's', is_dr
 SET allow_system_table_mods = on;
 SELECT outcome('pg_description', 's') AS still_refused;
 RESET allow_system_table_mods;
+-- Nor is one through a view, or a view of a view; reading through it is fine.
+CREATE VIEW attributes AS SELECT attrelid, attnum, attname FROM pg_attribute WHERE attrelid = 'refusals.attributes_staged'::text::regclass;
+CREATE VIEW more_attributes AS TABLE attributes;
+CREATE TABLE attributes_staged (attrelid oid, attnum smallint, attname name);
+SELECT * FROM bulk_sync('attributes', 'attributes_staged', '{attrelid,attnum}', scope => 'true', allow_empty => true);
+SELECT * FROM bulk_sync('more_attributes', 'attributes_staged', '{attrelid,attnum}', scope => 'attnum > 0', allow_empty => true, dry_run => true);
+SELECT action, old->>'attname' AS attname FROM bulk_compare('more_attributes', 'attributes_staged', '{attrelid,attnum}', scope => 'attnum > 0') ORDER BY old->'attnum';
+DROP VIEW more_attributes, attributes;
+DROP TABLE attributes_staged;
 CREATE TABLE of_catalog (oid oid PRIMARY KEY, relname name);
 SELECT inserted > 100 AS many FROM bulk_sync('of_catalog', 'pg_class', columns => '{oid,relname}', actions => '{insert}');
 
