@@ -120,7 +120,7 @@ install_extension() {
     BUILD_DIRECTORY="$SCRATCH/build-$version${EXTENSION_FLAGS:+-special}"
     mkdir -p "$BUILD_DIRECTORY"
     if ! make -B -C "$BUILD_DIRECTORY" -f "$REPOSITORY/Makefile" -j "$(nproc)" --no-print-directory \
-        PG_CONFIG="$PG_CONFIG" PG_CPPFLAGS="$EXTENSION_FLAGS" with_llvm=no all install >"$log" 2>&1; then
+        PG_CONFIG="$PG_CONFIG" COPT="$EXTENSION_FLAGS" with_llvm=no all install >"$log" 2>&1; then
         cat "$log" >&2
         say "error: the extension does not build on PostgreSQL $version"
         return 1
