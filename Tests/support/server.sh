@@ -19,9 +19,19 @@ start_server() {
     local version=$1
     shift
     use_installation "$version" || return 1
+    start_cluster "$@"
+}
+
+# start_cluster [--initdb-option...] [setting=value...]: a new cluster of the current installation.
+start_cluster() {
+    local options=()
+    while [[ ${1:-} == --* ]]; do
+        options+=("$1")
+        shift
+    done
     new_server_directory
     as_server_user "${PG_CONFIG%/*}/initdb" --pgdata="$SERVER_DATA" --username=postgres --auth=trust --no-sync --no-instructions \
-        --encoding=UTF8 --locale=C.UTF-8 >"$SCRATCH/initdb.log" 2>&1 ||
+        --encoding=UTF8 --locale=C.UTF-8 "${options[@]}" >"$SCRATCH/initdb.log" 2>&1 ||
         { cat "$SCRATCH/initdb.log" >&2; die 'initdb failed'; }
     launch_server "$@"
 }
