@@ -59,9 +59,9 @@ def run_one(arguments, name, function):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--seed', default=str(random.SystemRandom().randrange(10 ** 6)))
-    parser.add_argument('--rounds', type=int, default=10, help='of random crashes, cancels and so on')
-    parser.add_argument('--rows', type=int, default=300000, help='of the sync that is cancelled')
-    parser.add_argument('--calls', type=int, default=1500, help='of each kind in one connection')
+    parser.add_argument('--rounds', type=int, default=6, help='of random crashes, cancels and so on')
+    parser.add_argument('--rows', type=int, default=60000, help='of the sync that is cancelled')
+    parser.add_argument('--calls', type=int, default=1200, help='of each kind in one connection')
     parser.add_argument('--long', action='store_true', help='100 rounds, 10 million rows, 10,000 calls')
     parser.add_argument('--only', default='', help='tests whose name contains this')
     parser.add_argument('--list', action='store_true')
