@@ -1,6 +1,7 @@
 """How is the throw-away cluster crashed, stopped and started again? Made by support/lib.sh; found in the environment."""
 import os
 import re
+import shutil
 import signal
 import subprocess
 
@@ -42,6 +43,36 @@ class Cluster:
 
     def stop(self, mode):
         self.run('pg_ctl', '--pgdata=' + self.data, '--silent', '--wait', '--mode=' + mode, 'stop')
+
+    def clone(self, name, waldir=None):
+        """A copy of the running cluster, not started. Its data lies beside the original's."""
+        directory = os.path.join(os.path.dirname(self.data), name)
+        arguments = ['--pgdata=' + os.path.join(directory, 'data'), '--host=' + self.directory, '--port=' + self.port,
+                     '--username=' + self.user, '--no-sync', '--checkpoint=fast']
+        if waldir:
+            arguments.append('--waldir=' + waldir)
+        self.run('mkdir', directory)
+        self.run('pg_basebackup', *arguments)
+        copy = Cluster(os.path.join(directory, 'data'), directory)
+        copy.add_settings(unix_socket_directories=directory)
+        return copy
+
+    def copied(self, name):
+        """A copy of a cluster that does not run."""
+        directory = os.path.join(os.path.dirname(os.path.dirname(self.data)), name)
+        self.run('mkdir', directory)
+        self.run('cp', '-a', self.data, directory)
+        copy = Cluster(os.path.join(directory, 'data'), directory)
+        copy.add_settings(unix_socket_directories=directory)
+        return copy
+
+    def destroy(self):
+        """Of a clone."""
+        self.run('pg_ctl', '--pgdata=' + self.data, '--silent', '--wait', '--mode=immediate', 'stop', check=False)
+        shutil.rmtree(os.path.dirname(self.data))
+
+    def is_running(self):
+        return self.run('pg_ctl', '--pgdata=' + self.data, 'status', check=False).returncode == 0
 
     def add_settings(self, **settings):
         with open(os.path.join(self.data, 'postgresql.conf'), 'a') as file:

@@ -33,11 +33,16 @@ def crash(cluster, kind, victims, random):
         cluster.start()
 
 
+def prepare(test):
+    test.cluster.create_database(DATABASE)
+    connection = test.cluster.connect(DATABASE)
+    generations.create(connection)
+    return connection
+
+
 def at_random_moments(test):
     cluster, random, size = test.cluster, test.random, 2000
-    cluster.create_database(DATABASE)
-    connection = cluster.connect(DATABASE)
-    generations.create(connection)
+    connection = prepare(test)
     load = Load(cluster, DATABASE, random, size, torn=test.proving)
     load.sync_all(connection)
     connection.close()
@@ -86,13 +91,12 @@ create constraint trigger c after insert on phased deferrable initially deferred
 def in_each_phase(test):
     """The sync stands still where an advisory lock holds it, which another session has."""
     cluster, size = test.cluster, 500
-    connection = cluster.connect(DATABASE)
+    connection = prepare(test)
     connection.query(PHASED)
     connection.close()
     generation = 0
-    for phase in range(-1, len(PHASES)):
+    for phase in range(-1, len(PHASES)):                        # -1: the first rows, without a crash
         connection = cluster.connect(DATABASE)
-        # unlogged: empty after the crash, but for the first round filled again each time
         connection.query('truncate staged')
         connection.query('insert into staged select * from content(1, %d, %d)' % (generation + 1, size))
         if phase < 0:
@@ -120,7 +124,7 @@ def in_each_phase(test):
 def prepared_transaction(test):
     """Between PREPARE TRANSACTION and its end nothing is seen, the lock holds, and both ends are possible."""
     cluster, size = test.cluster, 500
-    connection = cluster.connect(DATABASE)
+    connection = prepare(test)
     connection.query('create table two_phases (like target including all)')
     connection.query('create table two_phases_staged (scope int, k int, v text, big text)')
     sync = call('bulk_sync', 'two_phases_staged', 1, target='two_phases')
@@ -153,7 +157,7 @@ def prepared_transaction(test):
 def unlogged_target(test):
     """An unlogged table is empty after a crash; the sync fills it."""
     cluster, size = test.cluster, 500
-    connection = cluster.connect(DATABASE)
+    connection = prepare(test)
     connection.query('create unlogged table forgotten (like target including all)')
     connection.query('create table forgotten_staged as select * from content(1, 1, %d)' % size)
     sync = call('bulk_sync', 'forgotten_staged', 1, target='forgotten')
@@ -162,7 +166,8 @@ def unlogged_target(test):
     cluster.mark = cluster.log_position()
     crash(cluster, 'power cut', [], test.random)
     connection = cluster.connect(DATABASE)
-    assert connection.value('select count(*) from forgotten') == ('1' if test.proving else '0')
+    rows = connection.value('select count(*) from forgotten')
+    assert rows == ('1' if test.proving else '0'), '%s rows after the crash' % rows
     assert connection.query(sync) == first, 'the sync inserts what it inserted before'
     generations.generation_held(connection, 1, [1], size, 'forgotten')
     connection.close()

@@ -9,7 +9,7 @@ import tempfile
 
 import integrity
 import pictures
-from client import SqlError
+from client import Lost, SqlError, wait_until
 from cluster import memory_of
 
 DATABASE = 'shortage'
@@ -190,6 +190,63 @@ def on_small_disk(test, disk):
     return 'rows, an index, temporary files and the staged rows on a disk of 48 MB'
 
 
+def full_wal(test):
+    """The server gives up, as PostgreSQL does then. What it finds when there is room again is the old state."""
+    if os.getuid() != 0:
+        return 'SKIPPED: only root can mount a small disk'
+    connection = prepare(test, 30000)
+    connection.close()
+    disk, clone = SmallDisk(test.cluster, 112), None
+    try:
+        clone = test.cluster.clone('small_wal', os.path.join(disk.tablespace, 'wal'))
+        clone.add_settings(max_wal_size='32MB', min_wal_size='32MB', wal_keep_size='0', autovacuum='off')
+        clone.start()
+        return with_full_wal(test, clone, disk)
+    finally:
+        if clone is not None:
+            clone.destroy()
+        disk.unmount()
+
+
+def with_full_wal(test, clone, disk):
+    connection = clone.connect(DATABASE)
+    before = pictures.of(connection, 'target')
+    disk.fill(100)
+    try:
+        connection.query('begin')
+        for number in range(50):                                 # the segments there are take some of it
+            connection.query("update staged set v = v || 'x'")
+            connection.query(SYNC % ('bulk_sync', 'target', 'staged'))
+        raise AssertionError('there was room for all of it')
+    except (SqlError, Lost) as error:
+        assert isinstance(error, Lost) or error.code in ('57P02', '53100'), error
+    # It starts again by itself, or fails to: either is well
+    wait_until(lambda: 'PANIC:' in clone.log_since(0), 30, 'the server gives up')
+    disk.free()
+    if clone.is_running():
+        wait_until(lambda: not clone.is_running() or can_connect(clone), 60, 'the server is up or down')
+    if not clone.is_running():
+        clone.start()
+    connection = clone.connect(DATABASE)
+    if test.proving:
+        connection.query('delete from target where k = 1')
+    assert pictures.of(connection, 'target') == before, 'the target changed'
+    connection.query(SYNC % ('bulk_sync', 'target', 'staged'))
+    connection.close()
+    integrity.check(clone, DATABASE)
+    return 'the log said: ' + next(line.split('PANIC:')[1].strip() for line in clone.log_since(0).splitlines()
+                                   if 'PANIC:' in line)
+
+
+def can_connect(cluster):
+    try:
+        cluster.connect('postgres').close()
+        return True
+    except (Lost, SqlError):
+        return False
+
+
 TESTS = [('a sync that exceeds temp_file_limit changes nothing', temporary_file_limit),
          ('a sync for which there is no memory changes nothing, wherever it runs out', memory_limit),
-         ('a sync on a full disk changes nothing and works when there is room', full_disk)]
+         ('a sync on a full disk changes nothing and works when there is room', full_disk),
+         ('a sync for whose log there is no room is undone by recovery', full_wal)]
