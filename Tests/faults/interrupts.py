@@ -47,8 +47,8 @@ WAYS = {
     'through triggers': "select * from bulk_sync('triggered', 'triggered_staged', scope => 'true')",
     'history': "select * from bulk_insert_changed('history', 'staged', '{k}', 'g')",
 }
-# To prove the test: half a gigabyte in one function call, which asks for no interrupts
-DEAF = "select md5(repeat(repeat('x', 1000000), 500)); "
+# To prove the test: some seconds in one expression that asks for no interrupts
+DEAF = 'select %s from (select repeat(repeat(\'x\', 1000000), 100) as s offset 0) as r; ' % ' || '.join(['md5(s)'] * 12)
 
 
 def prepare(test):
