@@ -3,7 +3,8 @@ import time
 
 import generations
 import integrity
-from client import SqlError, wait_until
+import pictures
+from client import wait_until
 from cluster import suspicious_lines
 from load import Load, call
 
@@ -140,7 +141,7 @@ def prepared_transaction(test):
         crash(cluster, 'power cut', [], test.random)
         connection = cluster.connect(DATABASE)
         generations.generation_held(connection, 1, [1], size, 'two_phases')
-        expect(connection, '55P03', "set lock_timeout = '100ms'; " + sync)
+        pictures.fails(connection, '55P03', "set lock_timeout = '100ms'; " + sync)
         connection.query("%s prepared 'faults'" % ending)
         generations.generation_held(connection, 1, [3 - generation if test.proving else generation], size, 'two_phases')
     assert connection.query(sync)[0] == (str(size * 4 // 5), '0', '0', str(size * 4 // 5), '0', '0')
@@ -149,7 +150,7 @@ def prepared_transaction(test):
     connection.query("select bulk_stage('two_phases', '{scope,k,v,big}')")
     connection.query('insert into two_phases_staged select * from content(1, 3, %d)' % size)
     connection.query(call('bulk_sync', 'pg_temp.two_phases_staged', 1, target='two_phases'))
-    expect(connection, '0A000', "prepare transaction 'faults'")
+    pictures.fails(connection, '0A000', "prepare transaction 'faults'")
     generations.generation_held(connection, 1, [2], size, 'two_phases')
     connection.close()
 
@@ -171,15 +172,6 @@ def unlogged_target(test):
     assert connection.query(sync) == first, 'the sync inserts what it inserted before'
     generations.generation_held(connection, 1, [1], size, 'forgotten')
     connection.close()
-
-
-def expect(connection, code, sql):
-    try:
-        connection.query(sql)
-    except SqlError as error:
-        assert error.code == code, '%s should fail with %s: %s' % (sql, code, error)
-    else:
-        raise AssertionError('%s should fail with %s' % (sql, code))
 
 
 def nothing_suspicious(test):
