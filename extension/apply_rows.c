@@ -103,7 +103,10 @@ bulk_sync_row_has_moved(Oid tableoid, ItemPointer tid)
 	while (TTS_IS_BUFFERTUPLE(slot) && !moved &&
 		   table_tuple_fetch_row_version(rel, &version, SnapshotAny, slot))
 	{
-		HeapTupleHeader header = ((BufferHeapTupleTableSlot *) slot)->base.tuple->t_data;
+		HeapTupleHeader header;
+
+		CHECK_FOR_INTERRUPTS();
+		header = ((BufferHeapTupleTableSlot *) slot)->base.tuple->t_data;
 
 		moved = HeapTupleHeaderIndicatesMovedPartitions(header);
 		/* Versions of this call alone are followed: nobody removes those */

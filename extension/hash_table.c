@@ -199,6 +199,7 @@ for_each_entry(Chunk *chunk, void (*function) (BulkSyncEntry *entry, void *arg),
 		{
 			BulkSyncEntry *entry = (BulkSyncEntry *) (CHUNK_DATA(chunk) + offset);
 
+			CHECK_FOR_INTERRUPTS();
 			offset += BULK_SYNC_ENTRY_SIZE + entry->space;
 			if (!entry->replaced)
 				function(entry, arg);
@@ -243,6 +244,7 @@ double_slots(BulkSyncHashTable *table)
 	allocate_slots(table, nold * 2);
 	for (uint64 i = 0; i < nold; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (old[i].entry != NULL)
 			put_entry(table, old[i].hash, old[i].entry);
 	}

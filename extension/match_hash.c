@@ -238,6 +238,7 @@ flush_staged(BulkSyncMatch *match)
 		QueuedRow  *row = &matcher->queue[i];
 		int			batch = batch_of(matcher, row->hash);
 
+		CHECK_FOR_INTERRUPTS();
 		/* There may be more batches than when it was queued */
 		if (batch != matcher->current)
 		{
@@ -269,6 +270,7 @@ flush_target(BulkSyncMatch *match)
 		QueuedRow  *queued = &matcher->queue[i];
 		BulkSyncTargetRow row;
 
+		CHECK_FOR_INTERRUPTS();
 		ExecStoreMinimalTuple(queued->tuple, slot, false);
 		slot_getallattrs(slot);
 		row.tableoid = queued->tableoid;

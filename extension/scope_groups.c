@@ -13,6 +13,7 @@
 
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
@@ -83,6 +84,7 @@ grow(BulkSyncGroups *groups)
 	{
 		ScopeGroup	   *next;
 
+		CHECK_FOR_INTERRUPTS();
 		for (ScopeGroup *group = groups->buckets[i]; group != NULL; group = next)
 		{
 			next = group->next;

@@ -19,6 +19,8 @@
 # Further calls:
 #     start_server ... again            a second server beside the first (same version: nothing is built again); the
 #                                       variables speak of the newest one
+#     start_cluster [--option] [setting=value]
+#                                       a new cluster of the current installation (PG_CONFIG); options are initdb's
 #     start_standby                     a hot standby of the current server, made current
 #     use_server DATA_DIRECTORY         makes an earlier server current again (its SERVER_DATA)
 #     restart_server [setting=value]    restarts the current server with further settings

@@ -19,7 +19,17 @@ start_server() {
     local version=$1
     shift
     use_installation "$version" || return 1
-    make_cluster
+    start_cluster "$@"
+}
+
+# start_cluster [--initdb-option...] [setting=value...]: a new cluster of the current installation.
+start_cluster() {
+    local options=()
+    while [[ ${1:-} == --* ]]; do
+        options+=("$1")
+        shift
+    done
+    make_cluster "${options[@]}"
     launch_server "$@"
 }
 
