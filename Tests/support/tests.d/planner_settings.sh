@@ -10,12 +10,12 @@ CASES=8
 
 while IFS= read -r settings; do
     # A plan that is forbidden and has no substitute is so dear, to 15 to 17, that it is compiled: another setting's matter.
-    options='-c jit=off'
+    flags='-c jit=off'
     for setting in $settings; do
-        options+=" -c $setting"
+        flags+=" -c $setting"
     done
     # The settings are those of every session of the test; a name that the server does not know ends it.
-    PGOPTIONS=$options python3 -B "$SUPPORT/differential.py" --seed "$settings" --cases "$CASES" || die "with $settings"
+    PGOPTIONS=$flags python3 -B "$SUPPORT/differential.py" --seed "$settings" --cases "$CASES" || die "with $settings"
 done <<'SETTINGS'
 enable_nestloop=off
 enable_hashjoin=off enable_mergejoin=off
