@@ -25,6 +25,12 @@
  */
 #define MAX_VIEW_ROUNDS 3
 
+/*
+ * Where rows change so fast that each round finds another change, locks are
+ * kept in the end: then there are fewer rows to change from round to round.
+ */
+#define MAX_ROUNDS_WITHOUT_LOCKS 10
+
 BULK_SYNC_EXPORT_BEGIN
 BULK_SYNC_MODULE_MAGIC;
 void		_PG_init(void);
@@ -79,42 +85,6 @@ check_transaction_snapshot(const BulkSyncPlan *plan, const BulkSyncDifference *d
 		bulk_sync_serialization_error();
 }
 
-/*
- * Makes a difference that is known to be true when the first row is written:
- * matches, checks, and locks the planned rows, until no other transaction came
- * in between.
- */
-static BulkSyncDifference *
-make_difference(const BulkSyncPlan *plan)
-{
-	BulkSyncStagedSource *source = NULL;
-	BulkSyncDifference *difference;
-
-	for (int round = 1;; round++)
-	{
-		CommandCounterIncrement();
-		PushActiveSnapshot(GetTransactionSnapshot());
-		if (source == NULL)
-			source = bulk_sync_open_staged(plan);
-		difference = bulk_sync_match(plan, source);
-		check_transaction_snapshot(plan, difference);
-		bulk_sync_apply_policies(plan, difference);
-		bulk_sync_check_difference(difference);
-		PopActiveSnapshot();
-
-		if (plan->options->dry_run)
-			break;
-		bulk_sync_difference_sort(difference);
-		if (!plan->lock_rows || bulk_sync_lock_planned_rows(plan, difference))
-			break;
-		if (plan->address_by_key && round >= MAX_VIEW_ROUNDS)
-			break;
-		bulk_sync_difference_free(difference);
-	}
-	bulk_sync_close_staged(source);
-	return difference;
-}
-
 /* What the calls have in common, around what they do with the difference */
 typedef struct Call
 {
@@ -122,8 +92,11 @@ typedef struct Call
 	MemoryContext oldcontext;
 	TupleDesc	counts_desc;	/* where counts are returned */
 	BulkSyncPlan *plan;
+	BulkSyncStagedSource *source;
 	BulkSyncDifference *difference;
+	BulkSyncWritten *written;	/* collects the rows to be returned, if any are */
 	BulkSyncCounts counts;
+	int			round;			/* how often it has been tried to write */
 } Call;
 
 /*
@@ -145,14 +118,82 @@ begin_call(Call *call, FunctionCallInfo fcinfo, bool returns_rows)
 	call->oldcontext = MemoryContextSwitchTo(call->context);
 }
 
+/* Matches and checks, under a snapshot of its own */
 static void
-find_difference(Call *call, const BulkSyncOptions *options)
+find_difference(Call *call)
+{
+	BulkSyncDifference *difference;
+
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (call->source == NULL)
+		call->source = bulk_sync_open_staged(call->plan);
+	difference = bulk_sync_match(call->plan, call->source);
+	check_transaction_snapshot(call->plan, difference);
+	bulk_sync_apply_policies(call->plan, difference);
+	bulk_sync_check_difference(difference);
+	PopActiveSnapshot();
+
+	call->difference = difference;
+	call->counts.staged_rows = difference->staged_rows;
+	call->counts.unchanged = difference->unchanged;
+	call->counts.skipped = difference->skipped;
+}
+
+/* Finds what is to be done, without doing it */
+static void
+look(Call *call, const BulkSyncOptions *options)
 {
 	call->plan = bulk_sync_make_plan(options);
-	call->difference = make_difference(call->plan);
-	call->counts.staged_rows = call->difference->staged_rows;
-	call->counts.unchanged = call->difference->unchanged;
-	call->counts.skipped = call->difference->skipped;
+	find_difference(call);
+	bulk_sync_close_staged(call->source);
+}
+
+/* Writes the difference, unless another transaction came in between */
+static bool
+lock_and_write(void *arg)
+{
+	Call	   *call = (Call *) arg;
+	const BulkSyncPlan *plan = call->plan;
+
+	if (plan->lock_rows && !bulk_sync_lock_planned_rows(plan, call->difference) &&
+		(!plan->address_by_key || call->round < MAX_VIEW_ROUNDS))
+		return false;
+	bulk_sync_close_staged(call->source);
+	bulk_sync_apply(plan, call->difference, &call->counts, call->written);
+	return true;
+}
+
+/*
+ * Other syncs that may run beside this one wait for its locks while it waits
+ * for theirs, if it may wait with locks of an earlier round: see attempt.c.  In
+ * a transaction with one snapshot there is no other round.
+ */
+static bool
+locks_are_given_back(const Call *call)
+{
+	return call->plan->lock_rows && call->plan->options->lock_mode == RowExclusiveLock &&
+		!IsolationUsesXactSnapshot() && call->round <= MAX_ROUNDS_WITHOUT_LOCKS &&
+		call->difference->deletes.rows + call->difference->updates.rows > 1;
+}
+
+/* Finds what is to be done, and does it */
+static void
+carry_out(Call *call, const BulkSyncOptions *options)
+{
+	bool		done = false;
+
+	call->plan = bulk_sync_make_plan(options);
+	while (!done)
+	{
+		if (call->difference != NULL)
+			bulk_sync_difference_free(call->difference);
+		find_difference(call);
+		bulk_sync_difference_sort(call->difference);
+		call->round++;
+		done = locks_are_given_back(call) ? bulk_sync_attempt(lock_and_write, call) :
+			lock_and_write(call);
+	}
 }
 
 static void
@@ -172,15 +213,15 @@ bulk_sync(PG_FUNCTION_ARGS)
 
 	begin_call(&call, fcinfo, false);
 	options = bulk_sync_read_options(fcinfo, BULK_SYNC_COUNT);
-	find_difference(&call, options);
 	if (options->dry_run)
 	{
+		look(&call, options);
 		call.counts.inserted = call.difference->planned_inserts;
 		call.counts.updated = call.difference->planned_updates;
 		call.counts.deleted = call.difference->planned_deletes;
 	}
 	else
-		bulk_sync_apply(call.plan, call.difference, &call.counts, NULL);
+		carry_out(&call, options);
 	end_call(&call);
 	PG_RETURN_DATUM(bulk_sync_counts_tuple(call.counts_desc, &call.counts));
 }
@@ -191,7 +232,7 @@ bulk_sync_compare(PG_FUNCTION_ARGS)
 	Call		call;
 
 	begin_call(&call, fcinfo, true);
-	find_difference(&call, bulk_sync_read_options(fcinfo, BULK_SYNC_COMPARE));
+	look(&call, bulk_sync_read_options(fcinfo, BULK_SYNC_COMPARE));
 	bulk_sync_report_planned(fcinfo, call.difference);
 	end_call(&call);
 	return (Datum) 0;
@@ -204,8 +245,8 @@ bulk_sync_returning(PG_FUNCTION_ARGS)
 	BulkSyncWritten written = {0};
 
 	begin_call(&call, fcinfo, true);
-	find_difference(&call, bulk_sync_read_options(fcinfo, BULK_SYNC_RETURN));
-	bulk_sync_apply(call.plan, call.difference, &call.counts, &written);
+	call.written = &written;
+	carry_out(&call, bulk_sync_read_options(fcinfo, BULK_SYNC_RETURN));
 	bulk_sync_report_written(fcinfo, call.difference, &written);
 	bulk_sync_written_free(&written);
 	end_call(&call);
@@ -218,8 +259,7 @@ bulk_sync_insert_changed(PG_FUNCTION_ARGS)
 	Call		call;
 
 	begin_call(&call, fcinfo, false);
-	find_difference(&call, bulk_sync_read_history_options(fcinfo));
-	bulk_sync_apply(call.plan, call.difference, &call.counts, NULL);
+	carry_out(&call, bulk_sync_read_history_options(fcinfo));
 	call.counts.unchanged = call.difference->unchanged;
 	end_call(&call);
 	PG_RETURN_DATUM(bulk_sync_history_counts_tuple(call.counts_desc, &call.counts));

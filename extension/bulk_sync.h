@@ -639,6 +639,9 @@ extern bool bulk_sync_lock_planned_rows(const BulkSyncPlan *plan,
 										const BulkSyncDifference *difference);
 extern void bulk_sync_serialization_error(void);
 
+/* in attempt.c */
+extern bool bulk_sync_attempt(bool (*function) (void *arg), void *arg);
+
 /* in apply.c */
 extern void bulk_sync_apply(const BulkSyncPlan *plan, BulkSyncDifference *difference,
 							BulkSyncCounts *counts, BulkSyncWritten *written);
