@@ -155,12 +155,6 @@ bulk_sync_row_in_scope(const BulkSyncPlan *plan, BulkSyncGroups *groups,
 	return true;
 }
 
-static bool
-has_scope(const BulkSyncPlan *plan)
-{
-	return plan->scope != NULL || plan->nscope_values > 0;
-}
-
 /* Checks the row that an update (row given) or an insert would make */
 static void
 check_planned_scope(BulkSyncMatch *match, const BulkSyncTargetRow *row,
@@ -169,7 +163,7 @@ check_planned_scope(BulkSyncMatch *match, const BulkSyncTargetRow *row,
 	const BulkSyncPlan *plan = match->plan;
 	BulkSyncDifference *difference = match->difference;
 
-	if (!has_scope(plan) || difference->out_of_scope != NULL ||
+	if ((plan->scope == NULL && plan->nscope_values == 0) || difference->out_of_scope != NULL ||
 		BULK_SYNC_MUTANT(scope_of_planned_rows_unchecked))
 		return;
 
