@@ -98,7 +98,7 @@ check_relation(Query *query, const char *alias, Relation expected)
 {
 	ListCell   *lc;
 
-	foreach(lc, expected == NULL ? NIL : query->rtable)
+	foreach(lc, query->rtable)
 	{
 		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
 
@@ -209,9 +209,9 @@ bulk_sync_prepare(const char *sql, const Oid *param_types, int nparams,
 	Assert(list_length(parsed) == 1);
 	query = parse_analyze_fixedparams(linitial_node(RawStmt, parsed), sql,
 									  param_types, nparams, env);
-	check_relation(query, BULK_SYNC_TARGET_ALIAS, target);
 	if (target != NULL)
 	{
+		check_relation(query, BULK_SYNC_TARGET_ALIAS, target);
 		forgive_system_columns(query, RelationGetRelid(target));
 		if (query->commandType == CMD_INSERT && (flags & BULK_SYNC_UNSEEN) != 0)
 			forgive_returning(query);
