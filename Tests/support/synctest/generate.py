@@ -422,7 +422,7 @@ class Maker:
 
 SETTINGS = ([('enable_%s' % name, ['off']) for name in ('hashjoin', 'mergejoin', 'nestloop', 'seqscan', 'indexscan', 'bitmapscan',
                                                        'tidscan', 'sort', 'material', 'hashagg', 'partition_pruning')]
-            + [('work_mem', ['64kB', '256MB']), ('search_path', ['public', 'c, public']),
+            + [('work_mem', ['64kB', '256MB']), ('search_path', ['public']),
                ('parallel_setup_cost', ['0']), ('min_parallel_table_scan_size', ['0']), ('parallel_tuple_cost', ['0']),
                ('plan_cache_mode', ['force_generic_plan']), ('constraint_exclusion', ['on']), ('enable_partitionwise_join', ['on']),
                ('temp_tablespaces', ['']), ('row_security', ['on']), ('transform_null_equals', ['on']), ('escape_string_warning', ['off']),
