@@ -485,7 +485,8 @@ struct CommandTests {
     func password() async throws {
         for dsn in [
             "host=/nowhere password=geheim", "postgresql://someone:geheim@localhost:1/x", "postgresql://a:geheim@[/x",
-            "host=/nowhere password=geheim nonsense", "password='geheim", "geheim",
+            "host=/nowhere password=geheim nonsense", "password='geheim", "geheim", "postgres:geheim@127.0.0.1/db",
+            "postgres//u:geheim@h",
         ] {
             for options in [["--json"], []] {
                 let command = try await Command.run(["-", "--dsn", dsn] + usual + options, input: "name\n")
