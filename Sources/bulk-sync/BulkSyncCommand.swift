@@ -12,7 +12,8 @@ struct BulkSyncCommand: AsyncParsableCommand {
 
               bulk-sync employees.csv --into employee --key name --scope "company_id = 501"
 
-            See 'bulk-sync help sync' for all options, and 'bulk-sync help compare' for a look at what would change.
+            An option is given once, unless its help says that it may be repeated; a flag may be. See 'bulk-sync help sync' \
+            for all options, and 'bulk-sync help compare' for a look at what would change.
 
             The connection is found as psql finds it: by PGHOST, PGUSER, PGDATABASE, PGPASSWORD, PGSERVICE and the like, \
             by the password file, and by --dsn, which overrides them. The database needs the extension: \
@@ -34,6 +35,7 @@ struct BulkSyncCommand: AsyncParsableCommand {
         Interruption.shared.listen()
         do {
             var command = try parseAsRoot()
+            try refuseRepeatedOptions(CommandLine.arguments.dropFirst(), of: command)
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {

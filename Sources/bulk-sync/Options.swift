@@ -43,7 +43,7 @@ struct FileOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Load these columns only, beside those that other options name.",
+            "Load these columns only, beside those that other options name. May be repeated.",
             valueName: "column,..."
         )
     )
@@ -142,17 +142,23 @@ struct TableOptions: ParsableArguments {
     var into: String
 
     @Option(
-        help: ArgumentHelp("The columns by which rows are matched. (default: the primary key)", valueName: "column,...")
+        help: ArgumentHelp(
+            "The columns by which rows are matched. May be repeated. (default: the primary key)",
+            valueName: "column,..."
+        )
     )
     var key: [Names] = []
 
     @Option(
         help: ArgumentHelp(
-            "The part of the table that the file describes, as an SQL condition: 'company_id = 501'; 'true' is all of it.",
+            """
+            The part of the table that the file describes, as an SQL condition: 'company_id = 501'; 'true' is all of it. \
+            May be repeated: all of the conditions must hold.
+            """,
             valueName: "condition"
         )
     )
-    var scope: String?
+    var scope: [String] = []
 
     @Option(
         help: ArgumentHelp(
@@ -167,7 +173,7 @@ struct TableOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "The same as groups: rows of the table whose values here occur in the file.",
+            "The same as groups: rows of the table whose values here occur in the file. May be repeated.",
             valueName: "column,..."
         )
     )
@@ -179,18 +185,26 @@ struct TableOptions: ParsableArguments {
             valueName: "action,..."
         )
     )
-    var actions: [Names] = []
+    var actions: Names?
 
-    @Option(help: ArgumentHelp("Columns written on insert, never updated: created_at.", valueName: "column,..."))
+    @Option(
+        help: ArgumentHelp(
+            "Columns written on insert, never updated: created_at. May be repeated.", valueName: "column,..."))
     var insertOnly: [Names] = []
 
-    @Option(help: ArgumentHelp("Columns written with an update, but no reason for one.", valueName: "column,..."))
+    @Option(
+        help: ArgumentHelp(
+            "Columns written with an update, but no reason for one. May be repeated.", valueName: "column,..."))
     var touch: [Names] = []
 
-    @Option(help: ArgumentHelp("Columns updated only where the table holds NULL.", valueName: "column,..."))
+    @Option(
+        help: ArgumentHelp("Columns updated only where the table holds NULL. May be repeated.", valueName: "column,...")
+    )
     var fill: [Names] = []
 
-    @Option(help: ArgumentHelp("Columns in which NULL leaves the table's value alone.", valueName: "column,..."))
+    @Option(
+        help: ArgumentHelp(
+            "Columns in which NULL leaves the table's value alone. May be repeated.", valueName: "column,..."))
     var keep: [Names] = []
 
     @Option(
@@ -222,7 +236,10 @@ struct TableOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "A column of the file that the table lacks, with its SQL type: for --order-column or --update-where.",
+            """
+            A column of the file that the table lacks, with its SQL type: for --order-column or --update-where. May be \
+            repeated.
+            """,
             valueName: "column=type"
         )
     )

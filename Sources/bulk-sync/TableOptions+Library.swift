@@ -29,8 +29,7 @@ extension TableOptions {
     /// All that was said about the scope; nil if nothing was.
     var scopeOfAll: Scope? {
         get throws {
-            var parts: [Scope] = []
-            if let scope { parts.append(.where(scope)) }
+            var parts = scope.map { Scope.where($0) }
             let values = try scopeValues
             if !values.isEmpty { parts.append(.values(values)) }
             if !scopeColumn.isEmpty { parts.append(.columns(scopeColumn.all)) }
@@ -53,8 +52,8 @@ extension TableOptions {
 
     private var chosenActions: SyncOptions.Actions {
         get throws {
-            if actions.isEmpty { return .all }
-            return try actions.all.reduce(into: []) { result, name in
+            guard let actions else { return .all }
+            return try actions.names.reduce(into: []) { result, name in
                 switch name.lowercased() {
                 case "insert": result.insert(.insert)
                 case "update": result.insert(.update)

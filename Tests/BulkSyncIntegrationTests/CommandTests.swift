@@ -162,7 +162,7 @@ struct CommandTests {
                     "gone",
                     "--update-where", "target.id < 100", "--max-deletes", "1", "--max-delete-fraction", "50%",
                     "--expect-rows", "4", "--allow-empty", "--ignore-conflicts", "--lock-mode", "exclusive",
-                    "--actions", "insert,update", "--actions", "delete",
+                    "--actions", "insert,update,delete",
                 ],
                 input: file,
                 in: client
@@ -351,6 +351,22 @@ struct CommandTests {
         }
     }
 
+    @Test("deletes only where all of several scopes hold", arguments: [["--scope", "active"], ["--scope=active"]])
+    func severalScopes(second: [String]) async throws {
+        let setup = """
+            CREATE TABLE sc (company_id int, name text, active bool, PRIMARY KEY (company_id, name));
+            INSERT INTO sc VALUES (501, 'Ann', true), (501, 'Bob', true), (501, 'Old', false), (7, 'Zed', true);
+            """
+        try await withDatabase(setup: setup) { client in
+            let command = try await Command.run(
+                ["-", "--into", "sc", "--scope", "company_id = 501 OR false"] + second,
+                input:
+                    "company_id,name,active\n501,Ann,t\n", in: client)
+            #expect(command.output == "0 inserted, 0 updated, 1 deleted, 1 unchanged\n", "\(command.errors)")
+            #expect(try await client.lines("SELECT name FROM sc ORDER BY 1") == ["Ann", "Old", "Zed"])
+        }
+    }
+
     @Test("leaves the words of a row alone that the server quotes")
     func quotedRows() async throws {
         try await withDatabase(setup: setup) { client in
@@ -469,7 +485,8 @@ struct CommandTests {
     func password() async throws {
         for dsn in [
             "host=/nowhere password=geheim", "postgresql://someone:geheim@localhost:1/x", "postgresql://a:geheim@[/x",
-            "host=/nowhere password=geheim nonsense", "password='geheim", "geheim",
+            "host=/nowhere password=geheim nonsense", "password='geheim", "geheim", "postgres:geheim@127.0.0.1/db",
+            "postgres//u:geheim@h",
         ] {
             for options in [["--json"], []] {
                 let command = try await Command.run(["-", "--dsn", dsn] + usual + options, input: "name\n")
@@ -507,6 +524,53 @@ struct CommandHelpTests {
         let text = try String(contentsOf: repository.appendingPathComponent(control), encoding: .utf8)
         let version = try #require(text.firstMatch(of: /default_version = '(.*)'/)).1
         #expect(try await Command.run(["--version"]).output == "bulk-sync \(version)\n")
+    }
+
+    @Test("refuses an option that is given twice and takes one value")
+    func repeatedOptions() async throws {
+        let once = ["--into", "t", "--scope", "true"]
+        let options = [
+            "--max-deletes 0", "--expect-rows 9", "--update-where a", "--max-delete-fraction 10%", "--into t",
+            "--actions insert", "--soft-delete a", "--duplicates last", "--order-column a", "--lock-mode exclusive",
+            "--format csv", "--delimiter ,", "--quote none", "--null -", "--dsn dbname=x",
+        ]
+        for option in options {
+            let words = option.split(separator: " ").map(String.init)
+            for second in [words, ["\(words[0])=\(words[1])"]] {
+                let others = words[0] == "--into" ? ["--scope", "true"] : once
+                let command = try await Command.run(["-"] + words + others + second, input: "a\n1\n")
+                #expect(command.status == 64, "\(option)")
+                #expect(
+                    command.errors.hasPrefix("bulk-sync: error: \(words[0]) is given more than once."),
+                    "\(command.errors)")
+            }
+        }
+        let compare = try await Command.run(["compare", "-", "--dsn", "a", "--dsn", "b"] + once, input: "a\n1\n")
+        #expect(compare.status == 64 && compare.errors.contains("--dsn is given more than once."))
+    }
+
+    @Test("takes an option twice that may be repeated, and a flag")
+    func repeatableOptions() async throws {
+        let command = try await Command.run(
+            [
+                "--into", "t", "--scope", "a", "--scope=--dsn=a", "--key", "a", "--key", "b", "--columns", "a",
+                "--columns", "b", "--touch", "c", "--touch=--dsn", "--scope-value", "x=1", "--scope-value", "y=--into",
+                "--quiet", "--quiet", "--dsn", "host=/nowhere", "--", "-",
+            ], input: "a,b\n1,2\n")
+        #expect(command.status == 69, "\(command.errors)")
+    }
+
+    @Test("tells which options may be repeated")
+    func repeatableInHelp() async throws {
+        // An option begins a line, two blanks behind its edge.
+        let entries = try await Command.run(["help", "sync"]).output.split(separator: #/\n  (?=--)/#).dropFirst()
+        let repeatable = entries.filter { $0.replacing(#/\s+/#, with: " ").contains("May be repeated") }
+        let names = repeatable.map { String($0.prefix { $0 != " " }) }
+        #expect(
+            Set(names) == [
+                "--scope", "--scope-value", "--scope-null", "--scope-column", "--key", "--columns", "--column",
+                "--insert-only", "--touch", "--fill", "--keep", "--extra-column",
+            ])
     }
 
     @Test("tells how to use it")

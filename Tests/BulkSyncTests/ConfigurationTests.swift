@@ -41,6 +41,27 @@ struct ConfigurationTests {
     }
 
     @Test(
+        "refuses a URI mistyped, which libpq would take for the name of a database, without quoting it",
+        arguments: [
+            "postgres:hunter2@127.0.0.1/db", "postgres//joe:hunter2@host", "postgresql:/joe:hunter2@host/db",
+            "Postgres://joe:hunter2@host", "joe:hunter2@host", "https://host/hunter2", "//host/hunter2",
+        ]
+    )
+    func mistypedURI(string: String) async throws {
+        let configuration = BulkSyncClient.Configuration(string)
+        let error = await #expect(throws: BulkSyncError.self) { try await BulkSyncClient.connect(configuration) }
+        #expect(error?.code == .invalidConnectionString)
+        #expect(error?.hint?.contains("postgresql://user@host/database") == true)
+        #expect(!"\(String(describing: error)) \(configuration)".contains("hunter2"))
+    }
+
+    @Test("takes a name with such characters where it is said to be one")
+    func oddName() throws {
+        #expect(try parameters(.init("dbname='a@b//c'"))["dbname"] == "dbname='a@b//c'")
+        #expect(try parameters(.init("a-b.c"))["dbname"] == "a-b.c")
+    }
+
+    @Test(
         "never shows a password, however it is given",
         arguments: [
             "postgresql://joe:hunter2@host/db?sslpassword=hunter2", "host=host user=joe password=hunter2 dbname=db",

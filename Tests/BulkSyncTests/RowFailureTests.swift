@@ -134,6 +134,125 @@ struct RowFailureTests {
         }
     }
 
+    /// A row that tries a key again with another value.
+    struct Stubborn<First: Encodable, Second: Encodable>: Encodable {
+        var id = 1
+        var first: First
+        var second: Second?
+        var isBackwards = false
+
+        enum Keys: String, CodingKey { case id, value }
+
+        func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: Keys.self)
+            if !isBackwards { try container.encode(id, forKey: .id) }
+            do {
+                try container.encode(first, forKey: .value)
+            } catch {
+                if let second {
+                    try? container.encode(second, forKey: .value)
+                } else {
+                    try? container.encodeNil(forKey: .value)
+                }
+            }
+            if isBackwards { try container.encode(id, forKey: .id) }
+        }
+    }
+
+    @Test("is refused by its first error where it tries the key again", arguments: [23, 25] as [UInt32])
+    func again(id: UInt32) async throws {
+        func check(_ rows: [some Encodable], _ type: UInt32, row: Int) async throws {
+            let error = try await failure(rows, types: [id, type])
+            #expect(error?.code == .encoding)
+            #expect(error?.row == row)
+            #expect(error?.column == "value")
+        }
+        typealias Number = Stubborn<[String: Decimal], String>
+        for isBackwards in [false, true] {
+            let broken = Number(first: ["a": .nan], isBackwards: isBackwards)
+            for rows in [[broken], [Number(first: ["a": 1]), broken]] {
+                for type in [3802, 114] as [UInt32] { try await check(rows, type, row: rows.count) }
+            }
+            try await check(
+                [
+                    Stubborn(first: [1], second: "a"),
+                    Stubborn(first: [1 << 40], second: "b", isBackwards: isBackwards),
+                ],
+                1007, row: 2)
+        }
+    }
+
+    @Test("is written as text where it caught that a value has no binary form")
+    func caughtFormat() async throws {
+        struct Row: Encodable {
+            var isArray = false
+
+            enum Keys: String, CodingKey { case id, value }
+
+            func encode(to encoder: any Encoder) throws {
+                var container = encoder.container(keyedBy: Keys.self)
+                try container.encode(1, forKey: .id)
+                if isArray { try? container.encode(["a"], forKey: .value) }
+                try? container.encode("b", forKey: .value)
+            }
+        }
+        // As text, an array has no place in a column of text, and the first error counts.
+        for types in [[23, 25], [0, 25]] as [[UInt32]] {
+            let error = try await failure([Row(), Row(isArray: true)], types: types)
+            #expect(error?.row == 2)
+            #expect(error?.column == "value")
+        }
+    }
+
+    @Test("is refused in the column of the value that is encoded more than once")
+    func severalValues() async throws {
+        struct Wrapper<Value: Encodable>: Encodable {
+            var values: [Value]
+
+            func encode(to encoder: any Encoder) throws {
+                for value in values {
+                    var container = encoder.singleValueContainer()
+                    try container.encode(value)
+                }
+            }
+        }
+        for type in [23, 25, 0] as [UInt32] {
+            for rows in [[[1, 2]], [[1], [1, 2]]] {
+                let error = try await failure(
+                    rows.map { Careless(value: Wrapper(values: $0)) }, types: [23, type, 23])
+                #expect(error?.column == "value")
+                #expect(error?.row == rows.count)
+                #expect(error?.message.contains("the value is encoded more than once") == true)
+            }
+        }
+        let nested = try await failure([Careless(value: Wrapper(values: [["a"], ["b"]]))], types: [23, 1009, 23])
+        #expect(nested?.column == "value")
+        let last = try await failure([One(Wrapped(values: [1, 2]))], types: [23])
+        #expect(last?.column == "value")
+    }
+
+    /// A value that is encoded once for each of its numbers.
+    struct Wrapped: Codable {
+        var values: [Int]
+
+        func encode(to encoder: any Encoder) throws {
+            for value in values {
+                var container = encoder.singleValueContainer()
+                try container.encode(value)
+            }
+        }
+    }
+
+    @Test("is refused where it has no keys")
+    func noKeys() async throws {
+        struct Empty: Encodable {}
+        for rows in [Rows([Empty()]), Rows([[String: Int]()])] {
+            let error = await #expect(throws: BulkSyncError.self) { try await encoded(rows, types: []) }
+            #expect(error?.code == .encoding)
+            #expect(error?.message == "row 1: the row encodes no keys, which would name its columns")
+        }
+    }
+
     @Test("that writes itself is refused by the error that it caught")
     func direct() async throws {
         struct Own: RowEncodable {
@@ -278,6 +397,39 @@ struct NestedValueTests {
         let bytes = try await encoded(Rows([Row(), Row(items: [One(1)])]), types: [25])
         #expect(String(decoding: bytes, as: UTF8.self).hasSuffix(#"[{"value":1}]"# + "\n"))
         #expect(try await line([One(1)], 25) == #"[{"value":1}]"# + "\n")
+    }
+
+    @Test("are refused by a name that is too short for their text, whatever the format")
+    func name() async throws {
+        struct Row: Encodable {
+            var id = 1
+            var value: One<String>?
+            var items: [One<String>]?
+            var digits: Decimal?
+            var bytes: Data?
+        }
+        let long = String(repeating: "x", count: 60)
+        let tooLong = [
+            Row(value: One(long)), Row(items: [One(long)]),
+            Row(digits: Decimal(sign: .plus, exponent: 80, significand: 1)),
+            Row(bytes: Data(repeating: 1, count: 40)),
+        ]
+        for id in [23, 0] as [UInt32] {
+            for isFirst in [true, false] {
+                let types: [UInt32] = [id, 19, 19, 19, 19]
+                let before = isFirst ? [] : [Row()]
+                for (row, column) in zip(tooLong, ["value", "items", "digits", "bytes"]) {
+                    let error = await #expect(throws: BulkSyncError.self) {
+                        try await encoded(Rows(before + [row]), types: types)
+                    }
+                    #expect(error?.code == .encoding)
+                    #expect(error?.column == column)
+                    #expect(error?.message.contains("63 bytes") == true)
+                }
+                let fitting = Row(value: One("x"), items: [One("x")], digits: 1, bytes: Data([1]))
+                _ = try await encoded(Rows(before + [fitting]), types: types)
+            }
+        }
     }
 
     @Test("are refused by a column of another type", arguments: [23, 1007, 1009, 1184, 17] as [UInt32])

@@ -214,6 +214,17 @@ struct TextValueTests {
         #expect(try await line([One(1)]) == #"[{"value":1}]"# + "\n")
     }
 
+    @Test("takes only a text for a list of the server's own", arguments: [22, 30] as [UInt32])
+    func vector(type: UInt32) async throws {
+        #expect(try await line("1 2", type) == "1 2\n")
+        #expect(try await line(String?.none, type) == "\\N\n")
+        for rows in [Rows([One(1)]), Rows([One([1, 2])]), Rows([One(1.5)]), Rows([One(true)]), Rows([One(Data([1]))])] {
+            let error = await #expect(throws: BulkSyncError.self) { try await encoded(rows, types: [type]) }
+            #expect(error?.code == .encoding)
+            #expect(error?.message.contains(type == 22 ? "int2vector" : "oidvector") == true)
+        }
+    }
+
     @Test("is chosen for all columns when one of them has no binary form for its value")
     func fallback() async throws {
         struct Row: Codable { var number = 1, day = "2026-11-21" }

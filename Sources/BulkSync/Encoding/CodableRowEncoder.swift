@@ -37,6 +37,7 @@ final class CodableRowEncoder: RowEncoder, Encoder {
         writer.pointee.beginProbing()
         try encodeWhole(row)
         if let failure = writer.pointee.failureOfProbe(keys.count) { throw failure }
+        if keys.isEmpty { throw writer.pointee.failure("the row encodes no keys, which would name its columns") }
         isProbing = false
         let columns = keys.map(keyStrategy.column)
         for (index, column) in columns.enumerated() where columns[..<index].contains(column) {
@@ -58,7 +59,8 @@ final class CodableRowEncoder: RowEncoder, Encoder {
             isOutOfOrder = false
             do {
                 try encodeWhole(row)
-                if isOutOfOrder { try reorder() }
+                // Of a value that failed, nothing or a part is there; endRow() tells of the failure.
+                if isOutOfOrder, writer.pointee.pendingFailure == nil { try reorder() }
                 try writer.pointee.endRow()
                 isWritten = true
             } catch {
@@ -114,6 +116,8 @@ final class CodableRowEncoder: RowEncoder, Encoder {
 
     @inline(never)
     private func selectSlowly(_ key: String) throws(BulkSyncError) {
+        // The row goes on after an error that it caught: the fields are not whole, and nothing more is written.
+        if let failure = writer.pointee.pendingFailure { throw failure }
         if isProbing {
             if indices[key] != nil { throw writer.pointee.failure("the key \"\(key)\" is encoded twice") }
             indices[key] = keys.count
@@ -186,8 +190,9 @@ extension RowWriter {
                 let length = Int32(bigEndian: buffer.bytes.loadUnaligned(fromByteOffset: offset, as: Int32.self))
                 end += 4 + Int(max(0, length))
             } else {
-                while buffer.bytes[end] != UInt8(ascii: "\t") { end += 1 }
-                end += 1
+                let bytes = buffer.bytes
+                while end < bytes.count, bytes[end] != UInt8(ascii: "\t") { end += 1 }
+                end = min(end + 1, bytes.count)
             }
             fields[index] = offset..<end
             offset = end

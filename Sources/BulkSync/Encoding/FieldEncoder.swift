@@ -130,6 +130,13 @@ final class FieldEncoder: Encoder {
         writer.pointee.mode != .probing && writer.pointee.upcomingType.isJSON
     }
 
+    /// Refuses a second value in the place of one, which would go into the next column.
+    fileprivate func refuseSecond() throws {
+        if outcome == .nothing { return }
+        throw writer.pointee.failure(
+            "the value is encoded more than once", at: outcome == .object ? upcomingColumn : nil)
+    }
+
     /// The column of a value of which nothing is written yet.
     private var upcomingColumn: Int {
         writer.pointee.column - (writer.pointee.shape.depth > 0 ? 1 : 0)
@@ -171,6 +178,7 @@ private struct FieldContainer: SingleValueEncodingContainer {
     var codingPath: [any CodingKey] { [] }
 
     private func value(_ append: (inout RowWriter) throws -> Void) throws {
+        try encoder.refuseSecond()
         try append(&encoder.writer.pointee)
         encoder.outcome = .value
     }
@@ -194,6 +202,7 @@ private struct FieldContainer: SingleValueEncodingContainer {
     func encode(_ value: UInt128) throws { try self.value { try $0.append(value) } }
 
     func encode(_ value: some Encodable) throws {
+        try encoder.refuseSecond()
         try encoder.encode(value)
         encoder.outcome = .value
     }

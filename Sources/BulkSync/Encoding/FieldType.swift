@@ -8,6 +8,8 @@ enum FieldType: UInt8, Sendable {
     /// the integer 10 as two bits, `"char"` its first digit, `cidr` the network 10.0.0.0; `money` reads a decimal point as
     /// the locale has it.
     case bit, char, money, timetz, inet, cidr, macaddr, macaddr8, tsvector, tsquery, jsonpath
+    /// The server's own lists of numbers, whose input takes the text of one number for a list of one.
+    case oidvector, int2vector
     /// An array of a type above; see ``ColumnType/element``.
     case array
     /// Any other type: a row that has such a column is written as text.
@@ -37,8 +39,9 @@ struct ColumnType: Sendable {
     ///
     /// `cid` is written as `xid` is, and a type of names of objects, as `regclass`, as the OID that it is.
     private static let scalars: [UInt32: FieldType] = [
-        16: .bool, 17: .bytea, 18: .char, 19: .name, 20: .int8, 21: .int2, 23: .int4, 24: .oid, 25: .text, 26: .oid,
-        28: .xid, 29: .xid, 114: .json, 650: .cidr, 700: .float4, 701: .float8, 774: .macaddr8, 790: .money,
+        16: .bool, 17: .bytea, 18: .char, 19: .name, 20: .int8, 21: .int2, 22: .int2vector, 23: .int4, 24: .oid,
+        25: .text, 26: .oid, 28: .xid, 29: .xid, 30: .oidvector, 114: .json, 650: .cidr, 700: .float4, 701: .float8,
+        774: .macaddr8, 790: .money,
         829: .macaddr, 869: .inet, 1042: .text, 1043: .text, 1082: .date, 1083: .time, 1114: .timestamp,
         1184: .timestamptz, 1186: .interval, 1266: .timetz, 1560: .bit, 1562: .bit, 1700: .numeric, 2202: .oid,
         2203: .oid, 2204: .oid, 2205: .oid, 2206: .oid, 2950: .uuid, 3614: .tsvector, 3615: .tsquery, 3734: .oid,
@@ -48,7 +51,8 @@ struct ColumnType: Sendable {
     /// Array types and the types of their elements.
     private static let arrays: [UInt32: UInt32] = [
         199: 114, 271: 5069, 651: 650, 775: 774, 791: 790, 1000: 16, 1001: 17, 1002: 18, 1003: 19, 1005: 21,
-        1007: 23, 1008: 24, 1009: 25, 1011: 28, 1012: 29, 1014: 1042, 1015: 1043, 1016: 20, 1021: 700, 1022: 701,
+        1006: 22, 1007: 23, 1008: 24, 1009: 25, 1011: 28, 1012: 29, 1013: 30, 1014: 1042, 1015: 1043, 1016: 20,
+        1021: 700, 1022: 701,
         1028: 26, 1040: 829, 1041: 869, 1115: 1114, 1182: 1082, 1183: 1083, 1185: 1184, 1187: 1186, 1231: 1700,
         1270: 1266, 1561: 1560, 1563: 1562, 2207: 2202, 2208: 2203, 2209: 2204, 2210: 2205, 2211: 2206, 2951: 2950,
         3643: 3614, 3645: 3615, 3735: 3734, 3770: 3769, 3807: 3802, 4073: 4072, 4090: 4089, 4097: 4096, 4192: 4191,
@@ -106,7 +110,8 @@ extension FieldType {
 
     private var hasBinaryForm: Bool {
         switch self {
-        case .bit, .char, .money, .timetz, .other, .inet, .cidr, .macaddr, .macaddr8, .tsvector, .tsquery, .jsonpath:
+        case .bit, .char, .money, .timetz, .other, .inet, .cidr, .macaddr, .macaddr8, .tsvector, .tsquery, .jsonpath,
+            .oidvector, .int2vector:
             false
         default: true
         }

@@ -168,7 +168,7 @@ extension RowWriter {
         case .text:
             let type = try next(asTextOf: .float)
             if let integer = try integer(value, type) { return try append(text: integer) }
-            try append(text: type.isJSON ? Self.jsonText(value) : Self.text(value))
+            try append(text: type.isJSON ? Self.jsonText(value) : Self.text(value), type)
         }
     }
 
@@ -203,7 +203,7 @@ extension RowWriter {
             let type = try next(asTextOf: .decimal)
             if let integer = try integer(value, type) { return try append(text: integer) }
             if type.isJSON, value.isNaN { throw notANumberInJSON() }
-            try append(text: value.description)
+            try append(text: value.description, type)
         }
     }
 
@@ -220,8 +220,7 @@ extension RowWriter {
         case .binary: try binary(value, next())
         case .probing: try note(.string) { try $0.append(value) }
         case .text:
-            if try next() == .name, value.utf8.count > Self.nameSize { throw longName() }
-            try append(text: value)
+            try append(text: value, next())
         }
     }
 
@@ -284,7 +283,7 @@ extension RowWriter {
         case .probing: try note(.bytes) { try $0.append(value) }
         case .text:
             let type = try next(asTextOf: .bytes)
-            try append(text: type.isJSON ? Self.quoted(value.base64EncodedString()) : Self.text(value))
+            try append(text: type.isJSON ? Self.quoted(value.base64EncodedString()) : Self.text(value), type)
         }
     }
 
@@ -356,7 +355,7 @@ extension RowWriter {
         let type = mode == .text ? try next(asTextOf: .json) : try next()
         if NestedJSON.hasNaN(json) { throw notANumberInJSON() }
         if mode == .text {
-            try append(text: String(decoding: json, as: UTF8.self))
+            try append(text: String(decoding: json, as: UTF8.self), type)
         } else {
             guard type.isJSON else { throw mismatch(.json, type) }
             try json.withUnsafeBytes { try binary(json: $0, type) }
@@ -421,7 +420,13 @@ extension RowWriter {
 
     /// Appends a text that stands in quotes in JSON.
     private mutating func append(word: String, _ type: FieldType) throws(BulkSyncError) {
-        try append(text: type.isJSON ? Self.quoted(word) : word)
+        try append(text: type.isJSON ? Self.quoted(word) : word, type)
+    }
+
+    /// Appends the text of a value, which must be no longer than its column.
+    private mutating func append(text: String, _ type: FieldType) throws(BulkSyncError) {
+        if type == .name, text.utf8.count > Self.nameSize { throw longName() }
+        try append(text: text)
     }
 
     mutating func null(_ kind: ValueKind) throws(BulkSyncError) {

@@ -34,6 +34,14 @@ struct CSVFields: FieldReader, ~Copyable {
         }
     }
 
+    /// A semicolon, a tab or a comma that is no delimiter; nil if the first name is quoted, which is meant as it stands.
+    func otherDelimiter(in line: UnsafeRawBufferPointer) -> Character? {
+        if let quote, line.first == quote { return nil }
+        return ([";", "\t", ","] as [Character]).first { character in
+            character.asciiValue.map { line.contains($0) && unquoted[$0] != ByteMeaning.delimiter } ?? false
+        }
+    }
+
     /// The byte that an option names.
     private static func byte(_ character: Character, _ option: String) throws(BulkSyncError) -> UInt8 {
         // "\r\n" is one character with an ASCII value, too.

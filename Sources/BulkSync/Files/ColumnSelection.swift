@@ -68,6 +68,11 @@ struct ColumnSelection {
         return columns.contains(name) && names[name] == nil ? name : nil
     }
 
+    /// Whether a name in the file was asked for.
+    func mentions(_ name: String) -> Bool {
+        targets[name] != nil || columns?.contains(name) == true || required.contains(name)
+    }
+
     /// What a column is called in the file.
     func name(of column: String) -> String {
         names[column] ?? column

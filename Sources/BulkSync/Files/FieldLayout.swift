@@ -41,6 +41,19 @@ struct FieldLayout {
         columns = fields.compactMap(\.self)
     }
 
+    /// Refuses a header that is one name because the delimiter is another, unless a column is said to be called so.
+    func checkDelimiter(_ delimiter: Character, ofHeader header: [String], line: Int) throws(BulkSyncError) {
+        guard header.count == 1, !selection.mentions(header[0]) else { return }
+        let option = delimiter == "\t" ? "tab" : "'\(delimiter)'"
+        throw selection.place.error(
+            "the header is one name that holds \(delimiter == "\t" ? "a tab" : "\"\(delimiter)\"")",
+            line: line,
+            hint: """
+                Did you mean --delimiter \(option)? If the column is really called so, name it among the columns to load.
+                """
+        )
+    }
+
     /// Takes the columns of the staged table, where nothing else named them.
     mutating func prepare(columns staged: [StagedColumn]) {
         if columns == nil {
@@ -78,7 +91,13 @@ struct FieldLayout {
         let column = name(ofField: field)
         switch fault {
         case .zeroByte:
-            return place.error("a zero byte", line: line, column: column, code: .invalidEncoding)
+            return place.error(
+                "a zero byte",
+                line: line,
+                column: column,
+                code: .invalidEncoding,
+                hint: "If the file is UTF-16, convert it first: iconv -f UTF-16LE -t UTF-8"
+            )
         case .encoding:
             return place.error(
                 "bytes that are no UTF-8",

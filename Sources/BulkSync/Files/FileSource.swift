@@ -114,7 +114,7 @@ package struct FileSource: CopySource {
 
     /// Skips the byte order mark, and refuses what is compressed, or certainly no UTF-8.
     private func checkEncoding(_ window: InputWindow) async throws {
-        while window.bytes.count < 3 && !window.isAtEnd {
+        while window.bytes.count < 4 && !window.isAtEnd {
             _ = try await window.fill()
         }
         let place = FilePlace(name: file.name)
@@ -128,6 +128,18 @@ package struct FileSource: CopySource {
         } else if window.bytes.starts(with: [0xFF, 0xFE]) || window.bytes.starts(with: [0xFE, 0xFF]) {
             throw place.error(
                 "the file is UTF-16", code: .invalidEncoding, hint: "Convert it: iconv -f UTF-16 -t UTF-8")
+        } else if let order = Self.byteOrder(window.bytes) {
+            throw place.error(
+                "the file is UTF-16", code: .invalidEncoding, hint: "Convert it: iconv -f UTF-16\(order) -t UTF-8")
+        }
+    }
+
+    /// Whether a file without a byte order mark begins with two ASCII characters in UTF-16, and in which order of bytes.
+    private static func byteOrder(_ bytes: UnsafeRawBufferPointer) -> String? {
+        switch bytes.prefix(4).map({ $0 == 0 }) {
+        case [false, true, false, true]: "LE"
+        case [true, false, true, false]: "BE"
+        default: nil
         }
     }
 }

@@ -153,6 +153,8 @@ final class JSONParser: RecordParser {
                 layout = .closed
             case (.array(.commaOrEnd), UInt8(ascii: ",")):
                 layout = .array(.element)
+            case (.array(.element), UInt8(ascii: "]")):
+                throw .malformed("a comma before the end of the array")
             case (.closed, _):
                 throw .malformed("more text after the end of the array")
             case (.array(.commaOrEnd), _):

@@ -88,7 +88,9 @@ struct JSONScanner {
             return
         }
         while true {
-            guard try need() == UInt8(ascii: "\"") else { throw .malformed("a key in quotes is missing") }
+            let first = try need()
+            if first == UInt8(ascii: "}") { throw .malformed("a comma before the closing brace") }
+            guard first == UInt8(ascii: "\"") else { throw .malformed("a key in quotes is missing") }
             let key = try string()
             if depth == 0 { keyStart = key.start }
             guard try need() == UInt8(ascii: ":") else { throw .malformed("a colon is missing after a key") }
@@ -131,7 +133,9 @@ struct JSONScanner {
         while true {
             try element(value(depth: depth + 1))
             switch try need() {
-            case UInt8(ascii: ","): position += 1
+            case UInt8(ascii: ","):
+                position += 1
+                if try need() == UInt8(ascii: "]") { throw .malformed("a comma before the closing bracket") }
             case UInt8(ascii: "]"):
                 position += 1
                 return

@@ -56,9 +56,29 @@ final class LineParser<Fields: FieldReader & ~Copyable>: RecordParser {
             if end != .delimiter { break }
             buffer.removeAll()
         }
+        let line = UnsafeRawBufferPointer(rebasing: bytes[..<cursor.position])
+        if let delimiter = Self.announcedDelimiter(line) {
+            throw place.error(
+                "the line announces the delimiter to Excel, and is no header",
+                line: currentLine,
+                hint: "Leave it out: tail -n +2 FILE | bulk-sync sync - --delimiter \(delimiter) …"
+            )
+        }
+        if let other = fields.otherDelimiter(in: line) {
+            try layout.checkDelimiter(other, ofHeader: header, line: currentLine)
+        }
         try layout.setHeader(header, line: currentLine)
         currentLine = cursor.line
         return cursor.position
+    }
+
+    /// The delimiter that a line `sep=;` names, as an option is told it.
+    private static func announcedDelimiter(_ line: UnsafeRawBufferPointer) -> String? {
+        let bytes = line.filter { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") && $0 != UInt8(ascii: "\"") }
+        guard bytes.count == 5, String(decoding: bytes.prefix(4), as: UTF8.self).lowercased() == "sep=" else {
+            return nil
+        }
+        return bytes[4] == UInt8(ascii: "\t") ? "tab" : "'\(Character(Unicode.Scalar(bytes[4])))'"
     }
 
     func parse(
@@ -150,6 +170,9 @@ protocol FieldReader: ~Copyable {
         _ cursor: inout FieldCursor,
         into buffer: inout CopyBuffer
     ) throws(FieldFault) -> (FieldCursor.End, isNull: Bool)
+
+    /// A character in the line of the header that is more likely the delimiter, if that is one field.
+    func otherDelimiter(in line: UnsafeRawBufferPointer) -> Character?
 
     /// Passes a line that ends the data before the file does. Returns nil if the line is another, and false if it is not
     /// all there.

@@ -17,6 +17,11 @@ struct TSVFields: FieldReader, ~Copyable {
         self.null = null
     }
 
+    /// The format has no other delimiter.
+    func otherDelimiter(in line: UnsafeRawBufferPointer) -> Character? {
+        nil
+    }
+
     /// Passes a line `\.`.
     ///
     /// Returns nil if the line is another, and false if that is not to be seen yet.

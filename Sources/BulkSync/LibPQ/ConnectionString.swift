@@ -8,8 +8,15 @@ enum ConnectionString {
     static func check(_ string: String) throws(BulkSyncError) {
         guard !string.isEmpty else { return }
         try ServerConnection.refuseZeroBytes([string])
-        // libpq takes a string without "=" and "://" for the name of a database.
-        guard isConnectionString(string) else { return }
+        // libpq takes a string without "=" and "://" for the name of a database, and shows that in its messages.
+        guard isConnectionString(string) else {
+            if looksLikeURI(string) {
+                var error = malformed("it looks like a URI, but does not begin with postgresql://")
+                error.hint = "Write postgresql://user@host/database, or dbname='...' for a database with such a name."
+                throw error
+            }
+            return
+        }
         let parameters = try parse(string)
         for (keyword, value, _) in parameters {
             // A password that holds "@" or "/" splits a URI at the wrong place.
@@ -32,8 +39,9 @@ enum ConnectionString {
     /// The parameters that a string sets, without secrets.
     static func publicParameters(_ string: String) -> [(keyword: String, value: String)] {
         guard !string.isEmpty else { return [] }
+        guard (try? check(string)) != nil else { return [] }
         guard isConnectionString(string) else { return [("dbname", string)] }
-        guard (try? check(string)) != nil, let parameters = try? parse(string) else { return [] }
+        guard let parameters = try? parse(string) else { return [] }
         return parameters.filter { !$0.isSecret }.map { ($0.keyword, $0.value) }
     }
 
@@ -50,6 +58,11 @@ enum ConnectionString {
 
     private static func isURI(_ string: String) -> Bool {
         string.hasPrefix("postgresql://") || string.hasPrefix("postgres://")
+    }
+
+    /// Whether a string that libpq takes for a name is more likely a URI mistyped, which may hold a password.
+    private static func looksLikeURI(_ string: String) -> Bool {
+        string.contains("@") || string.contains("//")
     }
 
     /// Whether libpq says that a parameter makes no sense, before it asks any server.

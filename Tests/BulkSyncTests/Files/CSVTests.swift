@@ -159,6 +159,47 @@ struct CSVTests {
         let utf16: [UInt8] = [0xFF, 0xFE, 0x61, 0x00]
         #expect(try await failure(utf16, .csv()).message == "test: the file is UTF-16")
         #expect(try await failure([0x1F, 0x8B, 8, 0], .csv()).message == "test: the file is compressed")
+        for (order, first, second) in [("LE", 1, 0), ("BE", 0, 1)] {
+            let bytes = "a,b\n1,2\n".utf8.flatMap { [$0 * UInt8(first), $0 * UInt8(second)] }
+            for format in [.csv(), .tsv(), .jsonLines] as [FileFormat] {
+                let error = try await failure(bytes, format)
+                #expect(error.message == "test: the file is UTF-16")
+                #expect(error.code == .invalidEncoding)
+                #expect(error.hint == "Convert it: iconv -f UTF-16\(order) -t UTF-8")
+            }
+        }
+        #expect(try await failure("ž\u{0}", .csv()).hint?.contains("UTF-16") == true)
+    }
+
+    @Test("with another delimiter in the one name of its header is refused with that delimiter")
+    func otherDelimiter() async throws {
+        for (file, format, option) in [
+            ("a;b\n1;2\n", .csv(), "';'"), ("a\tb\n", .csv(), "tab"), ("a,b", .csv(delimiter: ";"), "','"),
+        ] as [(String, FileFormat, String)] {
+            let error = try await failure(file, format)
+            #expect(error.code == .malformedFile)
+            #expect(error.message.hasPrefix("line 1 of test: the header is one name that holds "))
+            #expect(error.hint?.hasPrefix("Did you mean --delimiter \(option)?") == true)
+        }
+        // A column that is really called so.
+        #expect(try await read("a;b\n1\n", .csv(), columns: ["a;b"]).lines == ["1"])
+        #expect(try await read("a;b\n1\n", .csv(), names: ["a": "a;b"]).columns == ["a"])
+        #expect(try await read("\"a;b\"\n1\n", .csv()).columns == ["a;b"])
+        #expect(try await read("a;b,c\n1,2\n", .csv()).columns == ["a;b", "c"])
+        #expect(try await read("1;2\n", .csv(header: false), columns: ["a"]).lines == ["1;2"])
+    }
+
+    @Test("that begins with Excel's announcement of a delimiter is refused by that")
+    func announcement() async throws {
+        for (line, delimiter, option) in [
+            ("sep=;", ";", "';'"), ("sep=;", ",", "';'"), ("SEP=,\r", ",", "','"), ("sep=\t", "\t", "tab"),
+            ("\"sep=;\"", ",", "';'"),
+        ] as [(String, Character, String)] {
+            let error = try await failure("\(line)\na;b\n1;2\n", .csv(delimiter: delimiter))
+            #expect(error.message == "line 1 of test: the line announces the delimiter to Excel, and is no header")
+            #expect(error.hint == "Leave it out: tail -n +2 FILE | bulk-sync sync - --delimiter \(option) …")
+        }
+        #expect(try await read("sep=\n1\n", .csv()).columns == ["sep="])
     }
 
     @Test("is refused where columns are missing or meant twice")
