@@ -134,6 +134,11 @@ def images(case, row, new):
     return tuple(out)
 
 
+def looks_alike(case):
+    """May a view show one row for another? It is asked by the key, which here triggers give to several rows."""
+    return case.kind == 'view' and any(t[0] == 'set' and t[1] in case.key for t in case.triggers)
+
+
 # ---------------------------------------------------------------- one call
 
 def check_refusal(what, expected, result):
@@ -181,14 +186,15 @@ def check_sync(case, what, before, result, after, dry, references=((), ())):
     if None not in counts and counts[0] != sum(counts[1:5]):
         return '%s: staged_rows is not the sum: %s' % (what, counts)
     wrong = ''
-    if case.returning and not dry and not expected.hidden:
+    rows_are_known = case.returning and not dry and not looks_alike(case)
+    if rows_are_known and not expected.hidden:
         wrong = replay(what, before, read_rows(result[1]), after)
     if wrong or expected.open:
         return wrong
     seen = expected.counts[:1] + (expected.counts[1] - expected.hidden * (case.returning and not dry),) + expected.counts[2:]
     if any(c is not None and c != e for c, e in zip(counts, seen)):
         return '%s: expected counts %s, got %s' % (what, seen, counts)
-    if case.returning and not dry:
+    if rows_are_known:
         wrong = check_rows(case, what, expected.rows, read_rows(result[1]))
     if not wrong and not dry and case.child and references[1] != expected.references:
         wrong = '%s: references: expected %s, got %s' % (what, expected.references, references[1])
