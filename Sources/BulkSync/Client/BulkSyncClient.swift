@@ -229,13 +229,19 @@ extension BulkSyncClient {
         do {
             try await interruptibly { server throws(BulkSyncError) in
                 try server.endStream()
-                _ = try server.abortCopy()
                 _ = try server.execute("ROLLBACK", [], .finish)
             }
             if server.isInTransaction { server.close() }
         } catch {
             server.close()
         }
+    }
+
+    /// Begins or ends the savepoint of an operation.
+    ///
+    /// It either happens or fails, as COMMIT does: cancelling the task makes no difference to what has happened.
+    func executeToTheEnd(_ sql: String) async throws(BulkSyncError) {
+        try await interruptibly { server throws(BulkSyncError) in _ = try server.execute(sql, [], .finish) }
     }
 
     /// Undoes what an operation did since its savepoint.
@@ -246,7 +252,6 @@ extension BulkSyncClient {
         do {
             try await interruptibly { server throws(BulkSyncError) in
                 try server.endStream()
-                _ = try server.abortCopy()
                 _ = try server.execute("ROLLBACK TO SAVEPOINT \(name); RELEASE SAVEPOINT \(name)", [], .finish)
             }
             return true
@@ -255,6 +260,11 @@ extension BulkSyncClient {
             if !server.isInTransaction { server.close() }
             return true
         }
+    }
+
+    /// Tells a test of each result, on the thread of the connection.
+    func observeResults(_ observer: (@Sendable (_ command: String) -> Void)?) {
+        server.onResult = observer
     }
 
     func beginCopy(_ sql: String) async throws(BulkSyncError) {
