@@ -143,11 +143,26 @@ extension BulkSyncClient {
     /// takes changes, that is cancelled, as if by the cancellation of its task. Swift cannot leave it behind: one that does not
     /// react to cancellation keeps its operation waiting until it returns. This call does not wait for it.
     ///
+    /// It returns when the connection is closed, for which the thread of the connection gives up any wait at once. Where that
+    /// thread is busy, as with a name server that is slow to answer, it returns after
+    /// ``Configuration/cancellationGracePeriod`` at the latest; the connection is closed as soon as the thread is free.
+    ///
     /// The closure of a transaction is not cancelled; the next operation in it fails.
     public nonisolated func close() async {
         interrupt.close()
         callerTask.close()
-        await closeConnection()
+        let (closed, closing) = AsyncStream<Void>.makeStream()
+        Task {
+            await closeConnection()
+            closing.finish()
+        }
+        let patience = Task {
+            try? await Task.sleep(for: configuration.cancellationGracePeriod)
+            closing.finish()
+        }
+        // In a task of its own, which the cancellation of the caller's does not reach.
+        await Task { for await _ in closed {} }.value
+        patience.cancel()
     }
 
     private func closeConnection() {
