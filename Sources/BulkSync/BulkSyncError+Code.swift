@@ -139,7 +139,8 @@ extension BulkSyncError.Code {
     /// `BS005`: the columns asked for are not unique in the table.
     public static let notUnique: Self = "BS005"
 
-    /// `BS006`: a transaction was used after its end or was ended by a command, or a client was used inside its own transaction.
+    /// `BS006`: a transaction was used after its end or was ended by a command, a client was used inside its own transaction,
+    /// or a command was to copy from or to the client.
     public static let misuse: Self = "BS006"
 
     /// `BS007`: a connection string, or another parameter of the connection, makes no sense; no server was asked.

@@ -143,11 +143,26 @@ extension BulkSyncClient {
     /// takes changes, that is cancelled, as if by the cancellation of its task. Swift cannot leave it behind: one that does not
     /// react to cancellation keeps its operation waiting until it returns. This call does not wait for it.
     ///
+    /// It returns when the connection is closed, for which the thread of the connection gives up any wait at once. Where that
+    /// thread is busy, as with a name server that is slow to answer, it returns after
+    /// ``Configuration/cancellationGracePeriod`` at the latest; the connection is closed as soon as the thread is free.
+    ///
     /// The closure of a transaction is not cancelled; the next operation in it fails.
     public nonisolated func close() async {
         interrupt.close()
         callerTask.close()
-        await closeConnection()
+        let (closed, closing) = AsyncStream<Void>.makeStream()
+        Task {
+            await closeConnection()
+            closing.finish()
+        }
+        let patience = Task {
+            try? await Task.sleep(for: configuration.cancellationGracePeriod)
+            closing.finish()
+        }
+        // In a task of its own, which the cancellation of the caller's does not reach.
+        await Task { for await _ in closed {} }.value
+        patience.cancel()
     }
 
     private func closeConnection() {
@@ -229,13 +244,19 @@ extension BulkSyncClient {
         do {
             try await interruptibly { server throws(BulkSyncError) in
                 try server.endStream()
-                _ = try server.abortCopy()
                 _ = try server.execute("ROLLBACK", [], .finish)
             }
             if server.isInTransaction { server.close() }
         } catch {
             server.close()
         }
+    }
+
+    /// Begins or ends the savepoint of an operation.
+    ///
+    /// It either happens or fails, as COMMIT does: cancelling the task makes no difference to what has happened.
+    func executeToTheEnd(_ sql: String) async throws(BulkSyncError) {
+        try await interruptibly { server throws(BulkSyncError) in _ = try server.execute(sql, [], .finish) }
     }
 
     /// Undoes what an operation did since its savepoint.
@@ -246,7 +267,6 @@ extension BulkSyncClient {
         do {
             try await interruptibly { server throws(BulkSyncError) in
                 try server.endStream()
-                _ = try server.abortCopy()
                 _ = try server.execute("ROLLBACK TO SAVEPOINT \(name); RELEASE SAVEPOINT \(name)", [], .finish)
             }
             return true
@@ -255,6 +275,11 @@ extension BulkSyncClient {
             if !server.isInTransaction { server.close() }
             return true
         }
+    }
+
+    /// Tells a test of each result, on the thread of the connection.
+    func observeResults(_ observer: (@Sendable (_ command: String) -> Void)?) {
+        server.onResult = observer
     }
 
     func beginCopy(_ sql: String) async throws(BulkSyncError) {

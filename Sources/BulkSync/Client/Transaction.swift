@@ -45,9 +45,10 @@ public final class Transaction: SyncOperations {
     ///
     /// - Parameter sql: One or more commands without parameters. Never put values into it. What they return is dropped.
     ///   A command that ends the transaction, such as `COMMIT`, is a mistake: it has been executed when that is noticed, and
-    ///   the transaction is of no more use.
+    ///   the transaction is of no more use. `COPY FROM STDIN` and `COPY TO STDOUT` are refused: there is nobody to send the
+    ///   data or to take it.
     /// - Throws: ``BulkSyncError`` as the server reports it; the code ``BulkSyncError/Code/misuse`` if the commands ended the
-    ///   transaction.
+    ///   transaction, or were refused.
     public func execute(_ sql: String) async throws {
         try await perform { _ = try await client.execute(sql) }
     }
@@ -62,7 +63,8 @@ public final class Transaction: SyncOperations {
             throw BulkSyncError(code: .misuse, message: "the transaction has ended")
         }
         try check()
-        _ = try await client.execute("SAVEPOINT bulk_sync_operation")
+        if Task.isCancelled { throw BulkSyncError.cancelled }
+        try await client.executeToTheEnd("SAVEPOINT bulk_sync_operation")
         do {
             let result = try await client.callerTask.run(body)
             if Task.isCancelled { throw BulkSyncError.cancelled }
@@ -80,7 +82,7 @@ public final class Transaction: SyncOperations {
     /// Ends the savepoint, which is there unless a command has ended the transaction, and perhaps begun another one.
     private func release() async throws(BulkSyncError) {
         do {
-            _ = try await client.execute("RELEASE SAVEPOINT bulk_sync_operation")
+            try await client.executeToTheEnd("RELEASE SAVEPOINT bulk_sync_operation")
         } catch {
             guard error.code.isMissingSavepoint else { throw error }
             state.withLock { $0 = .lost }

@@ -5,12 +5,12 @@ import Foundation
 
 extension ServerConnection {
     /// Marks the failure that the server reports when the program itself gave up the COPY.
-    private static let ownFailure = "given up by the client"
+    static let ownFailure = "given up by the client"
 
     /// Sends a COPY command; the server waits for data afterwards.
     func beginCopy(_ sql: String) throws(BulkSyncError) {
-        _ = try execute(sql)
-        isCopying = true
+        try send(sql, [], .cancelAtServer)
+        _ = try results(.cancelAtServer, startsCopy: true)
     }
 
     /// The number of bytes sent at a time.
@@ -75,12 +75,7 @@ extension ServerConnection {
     func endCopy() throws(BulkSyncError) -> Int {
         isCopying = false
         try putCopyEnd(message: nil, .cancelAtServer)
-        var count = 0
-        var failure: BulkSyncError?
-        while let result = try nextResult(.cancelAtServer) {
-            failure = failure ?? result.error(connection: handle)
-            count += result.affectedRows
-        }
+        var (failure, count) = try drain(.cancelAtServer)
         if failure == nil, !isOpen { failure = try BulkSyncError.connection(of: allocated()) }
         finishCancelling()
         if let failure { throw failure }
@@ -95,16 +90,19 @@ extension ServerConnection {
         guard isCopying else { return nil }
         isCopying = false
         try putCopyEnd(message: Self.ownFailure, .finish)
-        var failure: BulkSyncError?
-        while let result = try nextResult(.finish) {
-            failure = failure ?? result.error(connection: handle)
-        }
+        var failure = try drain(.finish).failure
         if failure == nil, !isOpen { failure = try BulkSyncError.connection(of: allocated()) }
         if let failure, failure.code == .cancelled, failure.message.contains(Self.ownFailure) { return nil }
         return failure
     }
 
-    private func putCopyEnd(message: String?, _ patience: Patience) throws(BulkSyncError) {
+    /// Sends the end of the COPY.
+    ///
+    /// - Parameters:
+    ///   - message: Why it failed; nil if it did not.
+    ///   - patience: What a request to cancel means.
+    /// - Throws: ``BulkSyncError`` if the connection is closed meanwhile.
+    func putCopyEnd(message: String?, _ patience: Patience) throws(BulkSyncError) {
         let handle = try allocated()
         while true {
             switch PQputCopyEnd(handle, message) {

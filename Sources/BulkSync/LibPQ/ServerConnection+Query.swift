@@ -74,20 +74,36 @@ extension ServerConnection {
             // A connection that breaks gives a result that says so, and perhaps the server's last words before it.
             if PQconsumeInput(handle) == 0, PQisBusy(handle) == 1 { throw BulkSyncError.connection(of: handle) }
         }
-        return PQgetResult(handle).map(QueryResult.init)
+        guard let result = PQgetResult(handle).map(QueryResult.init) else { return nil }
+        // Noted here and nowhere later: whatever is thrown from now on, the COPY has to be ended.
+        if result.copy == .fromClient { isCopying = true }
+        onResult?(result.command)
+        return result
     }
 
     /// Reads all results to the end, and throws the first error among them.
-    func results(_ patience: Patience) throws(BulkSyncError) -> [ResultRow] {
+    ///
+    /// - Parameters:
+    ///   - patience: What a request to cancel means.
+    ///   - startsCopy: Whether the statement is a COPY that waits for data afterwards. Any other COPY is ended and refused.
+    /// - Returns: The rows, as text.
+    /// - Throws: The error of the server, or of the connection.
+    func results(_ patience: Patience, startsCopy: Bool = false) throws(BulkSyncError) -> [ResultRow] {
         var rows: [ResultRow] = []
         var failure: BulkSyncError?
         while let result = try nextResult(patience) {
+            if let copy = result.copy {
+                if startsCopy, copy == .fromClient { break }
+                // What comes of ending it is of less interest than that it should not have begun.
+                try endStream()
+                failure = failure ?? .refusedCopy
+                break
+            }
             if let error = result.error(connection: handle) {
                 failure = failure ?? error
             } else {
                 result.appendRows(to: &rows)
             }
-            if result.startsCopy { break }
         }
         finishCancelling()
         if let failure { throw failure }
@@ -112,7 +128,7 @@ extension ServerConnection {
         while size < limit {
             guard let result = try nextResult(.cancelAtServer) else { break }
             if let error = result.error(connection: handle) {
-                while try nextResult(.cancelAtServer) != nil {}
+                _ = try drain(.cancelAtServer)
                 finishCancelling()
                 throw error
             }
@@ -127,14 +143,69 @@ extension ServerConnection {
         return rows
     }
 
-    /// Gives up what is left of the statement of ``beginStream(_:_:)``.
+    /// Gives up whatever statement is under way, be it that of ``beginStream(_:_:)`` or a COPY.
     func endStream() throws(BulkSyncError) {
+        if isCopying { _ = try abortCopy() }
         guard let handle, PQtransactionStatus(handle) == PQTRANS_ACTIVE else { return }
         let request = CancelRequest(handle)
         let deadline = ContinuousClock.now + gracePeriod
-        while try nextResult(.finish) != nil {}
+        _ = try drain(.finish)
         request.wait(until: deadline)
         finishCancelling()
+    }
+
+    /// Reads what is left of a statement, whatever kind it is.
+    ///
+    /// libpq gives the result that begins a COPY again and again until the COPY has ended, so that it is ended here.
+    ///
+    /// - Parameter patience: What a request to cancel means.
+    /// - Returns: The first error, if there was one, and the number of rows that the commands tell.
+    /// - Throws: ``BulkSyncError`` if the connection is lost or closed.
+    func drain(_ patience: Patience) throws(BulkSyncError) -> (failure: BulkSyncError?, affectedRows: Int) {
+        var failure: BulkSyncError?
+        var count = 0
+        var hasEndedCopy = false
+        while let result = try nextResult(patience) {
+            try obeyRequest(patience)
+            switch result.copy {
+            case nil:
+                failure = failure ?? result.error(connection: handle)
+                count += result.affectedRows
+            case .toClient:
+                try dropCopyData(patience)
+            case .fromClient where !hasEndedCopy:
+                // The server answers by an error, which ends the statements behind it, too.
+                hasEndedCopy = true
+                isCopying = false
+                try putCopyEnd(message: Self.ownFailure, patience)
+            case .fromClient, .both:
+                close()
+                throw BulkSyncError(code: "08P01", message: "a COPY could not be ended, and the connection was closed")
+            }
+        }
+        return (failure, count)
+    }
+
+    /// Reads the data of a COPY to the client, which nobody wants.
+    private func dropCopyData(_ patience: Patience) throws(BulkSyncError) {
+        while true {
+            try obeyRequest(patience)
+            let handle = try allocated()
+            var data: UnsafeMutablePointer<CChar>?
+            let length = PQgetCopyData(handle, &data, 1)
+            PQfreemem(data)
+            switch length {
+            case 1...: break
+            case 0:
+                _ = try wait(for: Int16(POLLIN), patience)
+                guard PQconsumeInput(handle) == 1 else { throw BulkSyncError.connection(of: handle) }
+            case -1: return
+            default:
+                let error = BulkSyncError.connection(of: handle)
+                close()
+                throw error
+            }
+        }
     }
 }
 
@@ -150,8 +221,27 @@ struct QueryResult: ~Copyable {
         PQclear(handle)
     }
 
-    var startsCopy: Bool {
-        PQresultStatus(handle) == PGRES_COPY_IN
+    /// The ways that data of a COPY go.
+    enum Copy {
+        case fromClient
+        case toClient
+        /// Replication.
+        case both
+    }
+
+    /// The COPY that begins with this result.
+    var copy: Copy? {
+        switch PQresultStatus(handle) {
+        case PGRES_COPY_IN: .fromClient
+        case PGRES_COPY_OUT: .toClient
+        case PGRES_COPY_BOTH: .both
+        default: nil
+        }
+    }
+
+    /// What the server says that it has done; where a COPY only begins, that it does.
+    var command: String {
+        copy == .fromClient ? "COPY FROM STDIN" : String(cString: PQcmdStatus(handle))
     }
 
     /// The number of rows that the command tells.
@@ -183,10 +273,20 @@ struct QueryResult: ~Copyable {
     /// The error that the result tells, if it tells one.
     func error(connection: OpaquePointer?) -> BulkSyncError? {
         switch PQresultStatus(handle) {
-        case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_SINGLE_TUPLE, PGRES_COPY_IN, PGRES_EMPTY_QUERY:
+        case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_SINGLE_TUPLE, PGRES_EMPTY_QUERY:
             nil
         default:
             BulkSyncError(result: handle, connection: connection)
         }
     }
+}
+
+extension BulkSyncError {
+    /// The error of a statement that would send data to this side, or wait for data from it.
+    static let refusedCopy = {
+        var error = BulkSyncError(
+            code: .misuse, message: "COPY FROM STDIN and COPY TO STDOUT cannot be executed as a command")
+        error.hint = "Use sync, upsert or the like to send rows, and inBulk or a file of the server to read them."
+        return error
+    }()
 }

@@ -23,8 +23,11 @@ final class ServerConnection {
     let notices = NoticeCounter()
     private(set) var handle: OpaquePointer?
 
-    /// Whether the server waits for data of a COPY, as far as this side knows.
+    /// Whether the server waits for data of a COPY: from the result that says so until the COPY is ended.
     var isCopying = false
+
+    /// Is told of each result as it is seen: tests do what could happen at that very moment.
+    var onResult: ((_ command: String) -> Void)?
 
     private var handledCancel: UInt64?
     private var graceEnds: ContinuousClock.Instant?
@@ -136,6 +139,7 @@ final class ServerConnection {
     func close() {
         PQfinish(handle)
         handle = nil
+        isCopying = false
     }
 
     /// Waits until the socket can be read or written, or until the deadline.
@@ -170,7 +174,9 @@ final class ServerConnection {
     }
 
     /// Does what ``Interrupt`` asks for.
-    private func obeyRequest(_ patience: Patience) throws(BulkSyncError) {
+    ///
+    /// Whoever reads in a loop without always waiting calls it in that loop.
+    func obeyRequest(_ patience: Patience) throws(BulkSyncError) {
         switch interrupt.request {
         case nil:
             graceEnds = nil
