@@ -252,33 +252,3 @@ extension BulkSyncClient {
         free.wait()
     }
 }
-
-@Suite("An error about the staged rows", .needsServer)
-struct StagedNameTests {
-    struct Row: Codable, Sendable { var id: Int }
-
-    @Test("does not name the table of the library")
-    func name() async throws {
-        try await withDatabase(setup: "CREATE TABLE t (id int PRIMARY KEY)") { client async throws in
-            var options = SyncOptions()
-            options.expectedRows = 5
-            for rows in [[Row(id: 1)], [Row(id: 1), Row(id: 1)]] {
-                if rows.count == 2 { options.expectedRows = nil }
-                for inTransaction in [false, true] {
-                    let error = try await failure { [options] in
-                        guard inTransaction else {
-                            return try await client.sync(rows, into: "t", scope: .all, options: options)
-                        }
-                        return try await client.withTransaction {
-                            try await $0.sync(rows, into: "t", scope: .all, options: options)
-                        }
-                    }
-                    for text in [error.message, error.detail ?? "", error.hint ?? ""] {
-                        #expect(!text.contains("bulk_sync_staged_"))
-                    }
-                    #expect(error.message.contains("the feed"))
-                }
-            }
-        }
-    }
-}

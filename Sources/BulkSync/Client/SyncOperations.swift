@@ -74,14 +74,8 @@ extension BulkSyncClient {
     }
 
     nonisolated func logged(_ error: any Error) -> any Error {
-        if var error = error as? BulkSyncError {
-            // The extension speaks of a table that the caller has never seen.
-            func named(_ text: String) -> String { text.replacing("\"\(stagedName)\"", with: "the feed") }
-            error.message = named(error.message)
-            if let detail = error.detail { error.detail = named(detail) }
-            if let hint = error.hint { error.hint = named(hint) }
+        if let error = error as? BulkSyncError {
             logger?.debug("failed", metadata: ["code": "\(error.code)"])
-            return error
         }
         return error
     }
