@@ -426,7 +426,7 @@ SETTINGS = ([('enable_%s' % name, ['off']) for name in ('hashjoin', 'mergejoin',
                ('parallel_setup_cost', ['0']), ('min_parallel_table_scan_size', ['0']), ('parallel_tuple_cost', ['0']),
                ('plan_cache_mode', ['force_generic_plan']), ('constraint_exclusion', ['on']), ('enable_partitionwise_join', ['on']),
                ('temp_tablespaces', ['']), ('row_security', ['on']), ('transform_null_equals', ['on']), ('escape_string_warning', ['off']),
-               ('standard_conforming_strings', ['on', 'off']), ('quote_all_identifiers', ['on']), ('track_activities', ['off'])])
+               ('standard_conforming_strings', ['on', 'off']), ('track_activities', ['off'])])
 
 
 def eq_literal(case, name, literal):
