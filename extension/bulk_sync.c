@@ -41,30 +41,12 @@ PG_FUNCTION_INFO_V1(bulk_sync_insert_changed);
 PG_FUNCTION_INFO_V1(bulk_sync_stage);
 BULK_SYNC_EXPORT_END
 
-/* Memory for matching in kB; -1: as for other bulk operations */
-static int	bulk_sync_work_mem = -1;
-
 void
 _PG_init(void)
 {
-	DefineCustomIntVariable("bulk_sync.work_mem",
-							"Sets the maximum memory to be used for matching staged rows.",
-							"-1 means maintenance_work_mem.",
-							&bulk_sync_work_mem,
-							-1, -1, MAX_KILOBYTES,
-							PGC_USERSET, GUC_UNIT_KB,
-							NULL, NULL, NULL);
+	bulk_sync_define_settings();
 	bulk_sync_define_mutants();
 	MarkGUCPrefixReserved("bulk_sync");
-}
-
-/* What the match may hold, in bytes */
-int64
-bulk_sync_memory_budget(void)
-{
-	int			kilobytes = bulk_sync_work_mem < 0 ? maintenance_work_mem : bulk_sync_work_mem;
-
-	return (int64) Max(kilobytes, 64) * 1024;
 }
 
 /*

@@ -340,6 +340,7 @@ typedef struct BulkSyncPlan
 	bool		staged_ordered; /* "order of staging" has a meaning */
 	bool		matching;		/* false: key_columns => '{}' */
 	bool		sort_match;		/* a key type that cannot be hashed */
+	bool		target_scan;	/* all of the target is in scope and can be scanned */
 } BulkSyncPlan;
 
 /*-------------------------------------------------------------------------
@@ -562,6 +563,7 @@ extern bool bulk_sync_null_is_assigned(Relation target, Form_pg_attribute attr);
 extern BulkSyncCondition *bulk_sync_parse_condition(const char *argument, const char *text,
 													Relation target, TupleDesc staged_desc,
 													bool allow_volatile, List **conjuncts);
+extern bool bulk_sync_condition_is_constant(const BulkSyncCondition *condition);
 extern void bulk_sync_prepare_conditions(BulkSyncPlan *plan);
 extern bool bulk_sync_condition_true(const BulkSyncPlan *plan, BulkSyncCondition *condition,
 									 const Datum *target_values, const bool *target_isnull,
@@ -578,9 +580,11 @@ extern int64 bulk_sync_count_staged(BulkSyncStagedSource *source);
 extern int64 bulk_sync_writing_rank(TransactionId xmin, CommandId cmin, TransactionId next);
 extern void bulk_sync_close_staged(BulkSyncStagedSource *source);
 
+/* in read_target.c */
+extern uint64 bulk_sync_scope_fingerprint(const BulkSyncPlan *plan, BulkSyncGroups *groups);
+
 /* in match.c */
 extern BulkSyncDifference *bulk_sync_match(const BulkSyncPlan *plan, BulkSyncStagedSource *source);
-extern uint64 bulk_sync_scope_fingerprint(const BulkSyncPlan *plan, BulkSyncGroups *groups);
 extern bool bulk_sync_row_in_scope(const BulkSyncPlan *plan, BulkSyncGroups *groups,
 								   const Datum *values, const bool *isnull,
 								   const bool *decided);
@@ -671,7 +675,25 @@ extern void bulk_sync_report_written(FunctionCallInfo fcinfo, BulkSyncDifference
 extern Oid	bulk_sync_create_stage(Oid target_oid, List *columns, char *staged_name,
 								   bool on_commit_drop);
 
-/* in bulk_sync.c */
+/* in settings.c */
+typedef enum BulkSyncMatcher
+{
+	BULK_SYNC_MATCHER_AUTO,
+	BULK_SYNC_MATCHER_HASH,		/* all rows in scope are looked up in a hash table */
+	BULK_SYNC_MATCHER_JOIN,		/* those with staged keys, where that is enough */
+	BULK_SYNC_MATCHER_SORT		/* both sides are sorted, where they can be */
+} BulkSyncMatcher;
+
+typedef enum BulkSyncApplier
+{
+	BULK_SYNC_APPLIER_AUTO,
+	BULK_SYNC_APPLIER_DIRECT,	/* by calls of the table access method, where possible */
+	BULK_SYNC_APPLIER_SQL		/* by statements */
+} BulkSyncApplier;
+
+extern int	bulk_sync_matcher;
+extern int	bulk_sync_applier;
+extern void bulk_sync_define_settings(void);
 extern int64 bulk_sync_memory_budget(void);
 
 #include "sql.h"

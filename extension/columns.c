@@ -421,6 +421,21 @@ make_wanted_desc(BulkSyncPlan *plan)
 	}
 }
 
+/* Must rows be matched by sorting them, or is that asked for and possible? */
+static bool
+sorts_to_match(const BulkSyncPlan *plan)
+{
+	bool		can_sort = plan->nkeys > 0;
+
+	for (int i = 0; i < plan->nkeys; i++)
+	{
+		if (!OidIsValid(plan->key[i].hash.fn_oid))
+			return true;
+		can_sort = can_sort && OidIsValid(plan->key[i].lt_opr);
+	}
+	return can_sort && bulk_sync_matcher == BULK_SYNC_MATCHER_SORT;
+}
+
 /*
  * Decides about every column.  The order of the steps is the order in which
  * their errors are reported.
@@ -455,11 +470,7 @@ bulk_sync_plan_columns(BulkSyncPlan *plan)
 		if (column->assigned && column->insertable)
 			plan->assigned_attnos = bms_add_member(plan->assigned_attnos, column->target_attno);
 	}
-	for (int i = 0; i < plan->nkeys; i++)
-	{
-		if (!OidIsValid(plan->key[i].hash.fn_oid))
-			plan->sort_match = true;
-	}
+	plan->sort_match = sorts_to_match(plan);
 	if (plan->sort_match)
 	{
 		for (int i = 0; i < plan->nkeys; i++)

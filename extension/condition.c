@@ -270,6 +270,15 @@ bulk_sync_parse_condition(const char *argument, const char *text, Relation targe
 	return condition;
 }
 
+/* Is it true of every row, because it is the constant? */
+bool
+bulk_sync_condition_is_constant(const BulkSyncCondition *condition)
+{
+	const Const *constant = (const Const *) condition->expr;
+
+	return IsA(constant, Const) && !constant->constisnull && DatumGetBool(constant->constvalue);
+}
+
 /*-------------------------------------------------------------------------
  * Evaluation
  *-------------------------------------------------------------------------

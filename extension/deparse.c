@@ -180,13 +180,36 @@ append_scope_value(StringInfo buf, const BulkSyncPlan *plan, int index)
 }
 
 /*
+ * The row has the key that the difference row has in these columns; NULL
+ * equals NULL if null_safe
+ */
+static void
+append_key(StringInfo buf, const BulkSyncPlan *plan, int first_column, bool null_safe)
+{
+	for (int i = 0; i < plan->nkeys; i++)
+	{
+		char	   *column = target_column_sql(plan, plan->columns[i].target_attno);
+		char	   *old = diff_sql(plan, first_column + i);
+
+		if (i > 0)
+			appendStringInfoString(buf, " AND ");
+		if (null_safe)
+			appendStringInfo(buf, "(%s IS NULL AND %s IS NULL OR ", column, old);
+		append_equality(buf, &plan->key[i], column, old, plan->key[i].type);
+		if (null_safe)
+			appendStringInfoChar(buf, ')');
+	}
+}
+
+/*
  * The rows of the target that are in scope.  Scope values are parameters
  * $1 ... in their order; behind them come arrays with the values that occur
- * in each scope column, for those in scope_arrays.
+ * in each scope column, for those in scope_arrays.  With "keyed", only rows that
+ * have one of the keys in the relation of difference rows.
  */
 const char *
 bulk_sync_deparse_read(const BulkSyncPlan *plan, const bool *scope_nulls,
-					   const bool *scope_arrays)
+					   const bool *scope_arrays, bool keyed)
 {
 	StringInfoData buf;
 	bool		first = true;
@@ -205,6 +228,13 @@ bulk_sync_deparse_read(const BulkSyncPlan *plan, const bool *scope_nulls,
 		appendStringInfoString(&buf, ", " BULK_SYNC_TARGET_ALIAS ".xmin, "
 							   BULK_SYNC_TARGET_ALIAS ".cmin");
 	appendStringInfo(&buf, " FROM %s AS " BULK_SYNC_TARGET_ALIAS, plan->target_sql);
+	if (keyed)
+	{
+		appendStringInfoString(&buf, ", ");
+		append_diff_relation(&buf, plan);
+		append_and(&buf, &first);
+		append_key(&buf, plan, 1, false);
+	}
 
 	if (plan->scope != NULL && !BULK_SYNC_MUTANT(scope_ignored))
 	{
@@ -233,28 +263,6 @@ bulk_sync_deparse_read(const BulkSyncPlan *plan, const bool *scope_nulls,
 		appendStringInfoChar(&buf, ')');
 	}
 	return buf.data;
-}
-
-/*
- * The row has the key that the difference row has in these columns; NULL
- * equals NULL if null_safe
- */
-static void
-append_key(StringInfo buf, const BulkSyncPlan *plan, int first_column, bool null_safe)
-{
-	for (int i = 0; i < plan->nkeys; i++)
-	{
-		char	   *column = target_column_sql(plan, plan->columns[i].target_attno);
-		char	   *old = diff_sql(plan, first_column + i);
-
-		if (i > 0)
-			appendStringInfoString(buf, " AND ");
-		if (null_safe)
-			appendStringInfo(buf, "(%s IS NULL AND %s IS NULL OR ", column, old);
-		append_equality(buf, &plan->key[i], column, old, plan->key[i].type);
-		if (null_safe)
-			appendStringInfoChar(buf, ')');
-	}
 }
 
 /* The difference row has a NULL in the key; AND */

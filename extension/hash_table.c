@@ -6,20 +6,26 @@
  * Cache misses are what matching spends its time on.  The table is open-
  * addressed with linear probing, and the hash stands beside the pointer, so
  * that a row that is not looked for is hardly ever touched.  The rows are
- * packed into chunks and never freed one by one.
+ * packed into chunks, where they are formed in place, and never freed one by one.
  *
  *-------------------------------------------------------------------------
  */
 #include "match.h"
 
+#ifndef WIN32
+#include <sys/mman.h>
+#endif
+
+#include "access/htup_details.h"
 #include "common/hashfn.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
 #define FIRST_CHUNK_SIZE	(8 * 1024)
-#define LARGEST_CHUNK_SIZE	(1024 * 1024)
+#define LARGEST_CHUNK_SIZE	(16 * 1024 * 1024)
 #define FIRST_SLOTS			1024
+#define HUGE_PAGE_SIZE		(2 * 1024 * 1024)
 
 /* Fewer entries than this are not worth being split */
 #define MIN_ENTRIES			64
@@ -53,8 +59,11 @@ struct BulkSyncHashTable
 	uint64		nslots;			/* a power of two */
 	int64		nentries;
 	Size		used;			/* bytes of chunks and slots */
+	Size		dead;			/* of them, in dead entries */
 	Size		budget;
+	BulkSyncMatch *match;
 	TupleTableSlot *slot;		/* of the entry that is looked at */
+	TupleTableSlot *new_slot;	/* of an entry that is being linked */
 };
 
 /*-------------------------------------------------------------------------
@@ -95,6 +104,10 @@ entry_has_key(BulkSyncHashTable *table, BulkSyncEntry *entry,
 	{
 		int			index = target ? plan->columns[i].read_index : i;
 
+		/* The same bits are equal in every type that is passed by value */
+		if (plan->columns[i].typbyval && !isnull[index] && !slot->tts_isnull[i] &&
+			slot->tts_values[i] == values[index])
+			continue;
 		if (isnull[index] || slot->tts_isnull[i])
 		{
 			if (!isnull[index] || !slot->tts_isnull[i] || BULK_SYNC_MUTANT(null_key_matches_nothing))
@@ -126,12 +139,12 @@ find_slot(BulkSyncHashTable *table, uint32 hash,
 	}
 }
 
-/* The entry of a key, or NULL */
+/* The entry of a target row's key, or NULL */
 BulkSyncEntry *
 bulk_sync_table_find(BulkSyncHashTable *table, uint32 hash, const Datum *values,
-					 const bool *isnull, bool target)
+					 const bool *isnull)
 {
-	return find_slot(table, hash, values, isnull, target)->entry;
+	return find_slot(table, hash, values, isnull, true)->entry;
 }
 
 /* Fetches what a lookup will touch first: its slot, and then its entry */
@@ -157,8 +170,36 @@ bulk_sync_table_prefetch_entry(const BulkSyncHashTable *table, uint32 hash)
  * Memory
  *-------------------------------------------------------------------------
  */
-static BulkSyncEntry *
-allocate_entry(BulkSyncHashTable *table, Size tuple_size)
+/*
+ * Every lookup goes somewhere else: with small pages most of them miss in the
+ * translation of addresses as well.
+ */
+static void
+ask_for_huge_pages(void *start, Size size)
+{
+#ifdef MADV_HUGEPAGE
+	uintptr_t	first = TYPEALIGN(HUGE_PAGE_SIZE, (uintptr_t) start);
+	uintptr_t	end = TYPEALIGN_DOWN(HUGE_PAGE_SIZE, (uintptr_t) start + size);
+
+	/* It is a wish: nothing depends on the answer */
+	if (end > first)
+		(void) madvise((void *) first, end - first, MADV_HUGEPAGE);
+#endif
+}
+
+static Size
+entry_size(const BulkSyncEntry *entry)
+{
+	return BULK_SYNC_ENTRY_SIZE + MAXALIGN(BULK_SYNC_ENTRY_TUPLE(entry)->t_len);
+}
+
+/*
+ * Makes room for a staged row.  The caller fills in the tuple, and then links
+ * the entry.
+ */
+BulkSyncEntry *
+bulk_sync_table_allocate(BulkSyncHashTable *table, uint32 hash, int64 position,
+						 uint32 tuple_size)
 {
 	Size		size = BULK_SYNC_ENTRY_SIZE + MAXALIGN(tuple_size);
 	Chunk	   *chunk = table->last;
@@ -169,6 +210,7 @@ allocate_entry(BulkSyncHashTable *table, Size tuple_size)
 		Size		chunk_size = Max(table->next_chunk_size, size);
 
 		chunk = MemoryContextAllocHuge(table->context, CHUNK_HEADER + chunk_size);
+		ask_for_huge_pages(chunk, CHUNK_HEADER + chunk_size);
 		chunk->next = NULL;
 		chunk->size = chunk_size;
 		chunk->used = 0;
@@ -183,7 +225,42 @@ allocate_entry(BulkSyncHashTable *table, Size tuple_size)
 	entry = (BulkSyncEntry *) (CHUNK_DATA(chunk) + chunk->used);
 	chunk->used += size;
 	memset(entry, 0, BULK_SYNC_ENTRY_SIZE);
-	entry->space = MAXALIGN(tuple_size);
+	entry->hash = hash;
+	entry->position = position;
+	BULK_SYNC_ENTRY_TUPLE(entry)->t_len = tuple_size;
+	return entry;
+}
+
+/*
+ * Makes an entry of a staged row.  heap_form_minimal_tuple() would do the same
+ * in memory of its own, to be copied from there.
+ */
+BulkSyncEntry *
+bulk_sync_table_form(BulkSyncHashTable *table, uint32 hash, int64 position,
+					 const Datum *values, const bool *isnull)
+{
+	TupleDesc	desc = table->plan->wanted_desc;
+	bool		has_null = false;
+	Size		header = SizeofMinimalTupleHeader;
+	Size		data;
+	BulkSyncEntry *entry;
+	MinimalTuple tuple;
+
+	for (int i = 0; i < desc->natts && !has_null; i++)
+		has_null = isnull[i];
+	if (has_null)
+		header += BITMAPLEN(desc->natts);
+	header = MAXALIGN(header);
+	data = heap_compute_data_size(desc, (Datum *) values, (bool *) isnull);
+
+	entry = bulk_sync_table_allocate(table, hash, position, header + data);
+	tuple = BULK_SYNC_ENTRY_TUPLE(entry);
+	memset(tuple, 0, header + data);
+	tuple->t_len = header + data;
+	HeapTupleHeaderSetNatts(tuple, desc->natts);
+	tuple->t_hoff = header + MINIMAL_TUPLE_OFFSET;
+	heap_fill_tuple(desc, (Datum *) values, (bool *) isnull, (char *) tuple + header, data,
+					&tuple->t_infomask, has_null ? tuple->t_bits : NULL);
 	return entry;
 }
 
@@ -200,8 +277,8 @@ for_each_entry(Chunk *chunk, void (*function) (BulkSyncEntry *entry, void *arg),
 			BulkSyncEntry *entry = (BulkSyncEntry *) (CHUNK_DATA(chunk) + offset);
 
 			CHECK_FOR_INTERRUPTS();
-			offset += BULK_SYNC_ENTRY_SIZE + entry->space;
-			if (!entry->replaced)
+			offset += entry_size(entry);
+			if (!entry->dead)
 				function(entry, arg);
 		}
 	}
@@ -228,8 +305,9 @@ relink(BulkSyncEntry *entry, void *arg)
 static void
 allocate_slots(BulkSyncHashTable *table, uint64 nslots)
 {
-	table->slots = MemoryContextAllocExtended(table->context, nslots * sizeof(HashSlot),
-												MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	table->slots = MemoryContextAllocHuge(table->context, nslots * sizeof(HashSlot));
+	ask_for_huge_pages(table->slots, nslots * sizeof(HashSlot));
+	memset(table->slots, 0, nslots * sizeof(HashSlot));
 	table->nslots = nslots;
 	table->used += nslots * sizeof(HashSlot);
 }
@@ -255,26 +333,32 @@ double_slots(BulkSyncHashTable *table)
 void
 bulk_sync_table_reset(BulkSyncHashTable *table)
 {
+	ExecClearTuple(table->slot);
+	ExecClearTuple(table->new_slot);
 	MemoryContextReset(table->context);
 	table->first = table->last = NULL;
 	table->next_chunk_size = FIRST_CHUNK_SIZE;
 	table->nentries = 0;
 	table->used = 0;
+	table->dead = 0;
 	allocate_slots(table, FIRST_SLOTS);
 }
 
 BulkSyncHashTable *
-bulk_sync_table_create(const BulkSyncPlan *plan)
+bulk_sync_table_create(BulkSyncMatch *match)
 {
 	BulkSyncHashTable *table = palloc0(sizeof(BulkSyncHashTable));
 
-	table->plan = plan;
+	table->plan = match->plan;
+	table->match = match;
 	table->context = AllocSetContextCreate(CurrentMemoryContext, "bulk_sync hash table",
 										   ALLOCSET_DEFAULT_SIZES);
 	/* What is left is for the difference that grows beside it, and for the allocator */
-	table->budget = bulk_sync_memory_budget() / 4 * 3;
-	table->max_chunk_size = Max(FIRST_CHUNK_SIZE, Min(LARGEST_CHUNK_SIZE, table->budget / 16));
-	table->slot = MakeSingleTupleTableSlot(plan->wanted_desc, &TTSOpsMinimalTuple);
+	table->budget = bulk_sync_memory_budget() / 8 * 7;
+	table->max_chunk_size = Max(FIRST_CHUNK_SIZE, Min(LARGEST_CHUNK_SIZE, table->budget / 8));
+	/* What is found there, the caller goes on with: see staged_row_of() */
+	table->slot = match->staged_slot;
+	table->new_slot = MakeSingleTupleTableSlot(match->plan->wanted_desc, &TTSOpsMinimalTuple);
 	bulk_sync_table_reset(table);
 	return table;
 }
@@ -282,15 +366,23 @@ bulk_sync_table_create(const BulkSyncPlan *plan)
 void
 bulk_sync_table_free(BulkSyncHashTable *table)
 {
-	ExecDropSingleTupleTableSlot(table->slot);
+	ExecClearTuple(table->slot);
+	ExecDropSingleTupleTableSlot(table->new_slot);
 	MemoryContextDelete(table->context);
 }
 
-/* Does the table hold more than it may, and would it help to split it? */
+/* Does it hold more than it may? */
 bool
-bulk_sync_table_is_full(const BulkSyncHashTable *table)
+bulk_sync_table_is_over(const BulkSyncHashTable *table)
 {
-	return table->used > table->budget && table->nentries > MIN_ENTRIES;
+	return table->used > table->budget;
+}
+
+/* How many keys are there? */
+int64
+bulk_sync_table_count(const BulkSyncHashTable *table)
+{
+	return table->nentries;
 }
 
 void
@@ -305,47 +397,57 @@ bulk_sync_table_for_each(BulkSyncHashTable *table,
  *-------------------------------------------------------------------------
  */
 
+static void
+bury(BulkSyncHashTable *table, BulkSyncEntry *entry)
+{
+	entry->dead = true;
+	table->dead += entry_size(entry);
+}
+
 /*
- * Puts a staged row into the table.  Of rows with one key, one stays; which
- * one, and whether that is an error, match.c decides.
+ * Makes a row in the table one that can be found.  Of rows with one key, one
+ * stays; which one, and whether that is an error, match.c decides.
  */
 void
-bulk_sync_table_put(BulkSyncHashTable *table, BulkSyncMatch *match, uint32 hash, int64 position,
-					bool reported, MinimalTuple tuple, const Datum *values, const bool *isnull)
+bulk_sync_table_link(BulkSyncHashTable *table, BulkSyncEntry *entry)
 {
-	HashSlot   *slot = find_slot(table, hash, values, isnull, false);
-	BulkSyncEntry *existing = slot->entry;
-	BulkSyncEntry *entry;
+	uint64		mask = table->nslots - 1;
+	uint64		i = entry->hash & mask;
+	TupleTableSlot *new = table->new_slot;
+	HashSlot   *slot;
+	BulkSyncEntry *existing;
 
+	while (table->slots[i].entry != NULL && table->slots[i].hash != entry->hash)
+		i = (i + 1) & mask;
+	slot = &table->slots[i];
+	if (slot->entry != NULL)
+	{
+		ExecStoreMinimalTuple(BULK_SYNC_ENTRY_TUPLE(entry), new, false);
+		slot_getallattrs(new);
+		slot = find_slot(table, entry->hash, new->tts_values, new->tts_isnull, false);
+	}
+	existing = slot->entry;
 	if (existing != NULL)
 	{
-		existing->reported |= reported;
-		bulk_sync_match_duplicate(match, existing, values, isnull);
-		if (table->plan->options->duplicates == BULK_SYNC_DUPLICATES_ERROR)
-			return;
+		existing->reported |= entry->reported;
+		bulk_sync_match_duplicate(table->match, existing, new->tts_values, new->tts_isnull);
 		slot_getallattrs(table->slot);
-		if (!bulk_sync_new_duplicate_wins(table->plan, table->slot->tts_values,
+		if (table->plan->options->duplicates == BULK_SYNC_DUPLICATES_ERROR ||
+			!bulk_sync_new_duplicate_wins(table->plan, table->slot->tts_values,
 										  table->slot->tts_isnull, existing->position,
-										  values, isnull, position))
-			return;
-		/* In its place if there is room: many duplicates must not fill the memory */
-		if (tuple->t_len <= existing->space)
+										  new->tts_values, new->tts_isnull, entry->position))
 		{
-			memcpy(BULK_SYNC_ENTRY_TUPLE(existing), tuple, tuple->t_len);
-			existing->position = position;
+			bury(table, entry);
 			return;
 		}
-		existing->replaced = true;
-		table->nentries--;
+		entry->reported = existing->reported;
+		bury(table, existing);
+		slot->entry = entry;
+		return;
 	}
 
-	entry = allocate_entry(table, tuple->t_len);
-	entry->hash = hash;
-	entry->position = position;
-	entry->reported = reported;
-	memcpy(BULK_SYNC_ENTRY_TUPLE(entry), tuple, tuple->t_len);
 	slot->entry = entry;
-	slot->hash = hash;
+	slot->hash = entry->hash;
 	table->nentries++;
 	if (table->nentries > table->nslots / 4 * 3)
 		double_slots(table);
@@ -365,7 +467,10 @@ bulk_sync_table_split(BulkSyncHashTable *table,
 	table->first = table->last = NULL;
 	table->next_chunk_size = FIRST_CHUNK_SIZE;
 	table->nentries = 0;
+	table->dead = 0;
 	table->used = table->nslots * sizeof(HashSlot);
+	ExecClearTuple(table->slot);
+	ExecClearTuple(table->new_slot);
 	while (old != NULL)
 	{
 		Chunk	   *next = old->next;
@@ -378,17 +483,15 @@ bulk_sync_table_split(BulkSyncHashTable *table,
 			MinimalTuple tuple = BULK_SYNC_ENTRY_TUPLE(entry);
 			BulkSyncEntry *copy;
 
-			offset += BULK_SYNC_ENTRY_SIZE + entry->space;
-			if (entry->replaced)
+			offset += entry_size(entry);
+			if (entry->dead)
 				continue;
 			if (!keep(entry, arg))
 			{
 				moved = true;
 				continue;
 			}
-			copy = allocate_entry(table, tuple->t_len);
-			copy->hash = entry->hash;
-			copy->position = entry->position;
+			copy = bulk_sync_table_allocate(table, entry->hash, entry->position, tuple->t_len);
 			copy->reported = entry->reported;
 			memcpy(BULK_SYNC_ENTRY_TUPLE(copy), tuple, tuple->t_len);
 			table->nentries++;
@@ -399,4 +502,24 @@ bulk_sync_table_split(BulkSyncHashTable *table,
 	memset(table->slots, 0, table->nslots * sizeof(HashSlot));
 	for_each_entry(table->first, relink, table);
 	return moved;
+}
+
+static bool
+keep_all(BulkSyncEntry *entry, void *arg)
+{
+	(void) entry;
+	(void) arg;
+	return true;
+}
+
+/*
+ * Does the table hold more than it may, and would it help to split it?  Many
+ * duplicates must not fill the memory: if it is full of them, they go.
+ */
+bool
+bulk_sync_table_is_full(BulkSyncHashTable *table)
+{
+	if (bulk_sync_table_is_over(table) && table->dead > table->used / 2)
+		(void) bulk_sync_table_split(table, keep_all, NULL);
+	return bulk_sync_table_is_over(table) && table->nentries > MIN_ENTRIES;
 }

@@ -200,46 +200,33 @@ is_newer(BulkSyncMatch *match, const BulkSyncEntry *entry, const BulkSyncTargetR
 {
 	const BulkSyncPlan *plan = match->plan;
 	int			index = plan->history_read_index;
-	TupleTableSlot *slot = match->marked_slot;
+	TupleTableSlot *slot = match->kept_slot;
 	Datum		order;
 	bool		isnull;
 	int			result;
 
-	ExecStoreMinimalTuple(entry->marked, slot, false);
+	ExecStoreMinimalTuple(entry->kept->tuple, slot, false);
 	order = slot_getattr(slot, index + 1, &isnull);
 	result = compare_order(plan, row->values[index], row->isnull[index], order, isnull);
 	if (result != 0)
 		return result > 0;
 
 	/* Among equals the one inserted last; rows without an address come in order */
-	if (row->written != entry->marked_written)
-		return row->written > entry->marked_written;
-	if (plan->address_by_key || row->tableoid != entry->marked_tableoid)
+	if (row->written != entry->kept->written)
+		return row->written > entry->kept->written;
+	if (plan->address_by_key || row->tableoid != entry->kept->tableoid)
 		return true;
 	return ItemPointerCompare((ItemPointer) &row->tid,
-							  (ItemPointer) &entry->marked_tid) > 0;
+							  (ItemPointer) &entry->kept->tid) > 0;
 }
 
 /* A target row whose key is staged */
 void
 bulk_sync_history_row(BulkSyncMatch *match, BulkSyncEntry *entry, const BulkSyncTargetRow *row)
 {
-	MemoryContext oldcontext;
-
-	if (entry->marked != NULL)
-	{
-		if (!is_newer(match, entry, row))
-			return;
-		ExecClearTuple(match->marked_slot);
-		pfree(entry->marked);
-	}
-	oldcontext = MemoryContextSwitchTo(match->context);
-	entry->marked = bulk_sync_form_minimal_tuple(match->plan->read_desc, row->values,
-												 row->isnull);
-	entry->marked_tableoid = row->tableoid;
-	entry->marked_tid = row->tid;
-	entry->marked_written = row->written;
-	MemoryContextSwitchTo(oldcontext);
+	if (entry->kept != NULL && !is_newer(match, entry, row))
+		return;
+	bulk_sync_keep_row(match, entry, row);
 }
 
 /* All target rows of an entry's key have been seen */
@@ -247,12 +234,12 @@ void
 bulk_sync_history_entry_done(BulkSyncMatch *match, BulkSyncEntry *entry)
 {
 	const BulkSyncPlan *plan = match->plan;
-	TupleTableSlot *stored = match->marked_slot;
+	TupleTableSlot *stored = match->kept_slot;
 	TupleTableSlot *slot;
 
-	if (entry->marked == NULL)
+	if (entry->kept == NULL)
 		return;
-	ExecStoreMinimalTuple(entry->marked, stored, false);
+	ExecStoreMinimalTuple(entry->kept->tuple, stored, false);
 	slot_getallattrs(stored);
 	slot = start_row(match->history, entry->hash, HISTORY_STORED);
 	set_value(slot, HISTORY_ORDER, stored->tts_values[plan->history_read_index],

@@ -319,14 +319,49 @@ decide_new(BulkSyncMatch *match, const BulkSyncStagedRow *wanted)
 	bulk_sync_difference_insert(difference, wanted);
 }
 
+/*
+ * The row of an entry.  Looking for the key has often put it into the slot
+ * already, and taken it apart in part.
+ */
 static void
 staged_row_of(BulkSyncMatch *match, const BulkSyncEntry *entry, BulkSyncStagedRow *wanted)
 {
-	ExecStoreMinimalTuple(BULK_SYNC_ENTRY_TUPLE(entry), match->staged_slot, false);
-	slot_getallattrs(match->staged_slot);
+	TupleTableSlot *slot = match->staged_slot;
+	MinimalTuple tuple = BULK_SYNC_ENTRY_TUPLE(entry);
+
+	if (TTS_EMPTY(slot) || ((MinimalTupleTableSlot *) slot)->mintuple != tuple)
+		ExecStoreMinimalTuple(tuple, slot, false);
+	slot_getallattrs(slot);
 	wanted->position = entry->position;
-	wanted->values = match->staged_slot->tts_values;
-	wanted->isnull = match->staged_slot->tts_isnull;
+	wanted->values = slot->tts_values;
+	wanted->isnull = slot->tts_isnull;
+}
+
+/* Keeps a target row beside an entry, in the place of one that is kept already */
+void
+bulk_sync_keep_row(BulkSyncMatch *match, BulkSyncEntry *entry, const BulkSyncTargetRow *row)
+{
+	MemoryContext oldcontext = MemoryContextSwitchTo(match->context);
+	BulkSyncKeptRow *kept = palloc(sizeof(BulkSyncKeptRow));
+
+	kept->tableoid = row->tableoid;
+	kept->tid = row->tid;
+	kept->written = row->written;
+	kept->tuple = bulk_sync_form_minimal_tuple(match->plan->read_desc, row->values, row->isnull);
+	bulk_sync_forget_row(match, entry);
+	entry->kept = kept;
+	MemoryContextSwitchTo(oldcontext);
+}
+
+void
+bulk_sync_forget_row(BulkSyncMatch *match, BulkSyncEntry *entry)
+{
+	if (entry->kept == NULL)
+		return;
+	ExecClearTuple(match->kept_slot);
+	pfree(entry->kept->tuple);
+	pfree(entry->kept);
+	entry->kept = NULL;
 }
 
 static void
@@ -368,18 +403,10 @@ bulk_sync_match_row(BulkSyncMatch *match, BulkSyncEntry *entry, const BulkSyncTa
 	/* A marked row is the partner only if no live one turns up */
 	if (marked)
 	{
-		if (entry->marked != NULL)
-			entry->marked_twice = true;
+		if (entry->kept != NULL)
+			entry->kept_twice = true;
 		else
-		{
-			MemoryContext oldcontext = MemoryContextSwitchTo(match->context);
-
-			entry->marked = bulk_sync_form_minimal_tuple(plan->read_desc, row->values,
-														 row->isnull);
-			entry->marked_tableoid = row->tableoid;
-			entry->marked_tid = row->tid;
-			MemoryContextSwitchTo(oldcontext);
-		}
+			bulk_sync_keep_row(match, entry, row);
 		return;
 	}
 
@@ -406,145 +433,32 @@ bulk_sync_match_entry_done(BulkSyncMatch *match, BulkSyncEntry *entry)
 	else if (!entry->matched)
 	{
 		staged_row_of(match, entry, &wanted);
-		if (entry->marked == NULL)
+		if (entry->kept == NULL)
 			decide_new(match, &wanted);
-		else if (entry->marked_twice)
+		else if (entry->kept_twice)
 			matched_twice(match, &wanted);
 		else
 		{
 			BulkSyncTargetRow row;
 
-			ExecStoreMinimalTuple(entry->marked, match->marked_slot, false);
-			slot_getallattrs(match->marked_slot);
-			row.tableoid = entry->marked_tableoid;
-			row.tid = entry->marked_tid;
-			row.values = match->marked_slot->tts_values;
-			row.isnull = match->marked_slot->tts_isnull;
+			ExecStoreMinimalTuple(entry->kept->tuple, match->kept_slot, false);
+			slot_getallattrs(match->kept_slot);
+			row.tableoid = entry->kept->tableoid;
+			row.tid = entry->kept->tid;
+			row.values = match->kept_slot->tts_values;
+			row.isnull = match->kept_slot->tts_isnull;
 			decide_pair(match, &row, &wanted, !BULK_SYNC_MUTANT(revival_forgotten));
 		}
 	}
-	if (entry->marked != NULL)
-		pfree(entry->marked);
-	entry->marked = NULL;
+	bulk_sync_forget_row(match, entry);
 	MemoryContextSwitchTo(oldcontext);
 	MemoryContextReset(match->row_context);
 }
 
 /*-------------------------------------------------------------------------
- * Reading
+ * The match
  *-------------------------------------------------------------------------
  */
-typedef struct ReadContext
-{
-	BulkSyncMatch *match;
-	const BulkSyncPlan *plan;
-	BulkSyncGroups *groups;
-	bool		fingerprint_only;
-	uint64		fingerprint;
-	TransactionId next_xid;
-} ReadContext;
-
-/* A number that changes with any change of the set of rows that were read */
-static uint64
-row_fingerprint(const BulkSyncPlan *plan, const BulkSyncTargetRow *row)
-{
-	uint64		hash = 0;
-
-	if (!plan->address_by_key)
-	{
-		hash = hash_bytes_uint32_extended(row->tableoid, 0);
-		return hash_bytes_extended((const unsigned char *) &row->tid, sizeof(ItemPointerData),
-								   hash);
-	}
-	for (int i = 0; i < plan->nread_to_match; i++)
-	{
-		Form_pg_attribute attr = TupleDescAttr(plan->read_desc, i);
-		uint32		part = row->isnull[i] ? 0 :
-			datum_image_hash(row->values[i], attr->attbyval, attr->attlen);
-
-		hash = hash_combine64(hash, hash_bytes_uint32_extended(part, i + 1));
-	}
-	return hash;
-}
-
-static void
-receive_target_row(TupleTableSlot *slot, void *arg)
-{
-	ReadContext *context = (ReadContext *) arg;
-	const BulkSyncPlan *plan = context->plan;
-	MemoryContext oldcontext;
-	BulkSyncTargetRow row;
-
-	row.values = slot->tts_values + 2;
-	row.isnull = slot->tts_isnull + 2;
-	if (context->groups != NULL &&
-		!bulk_sync_groups_contain(context->groups, row.values, row.isnull))
-		return;
-	if (plan->address_by_key)
-	{
-		row.tableoid = InvalidOid;
-		ItemPointerSetInvalid(&row.tid);
-	}
-	else
-	{
-		row.tableoid = DatumGetObjectId(slot->tts_values[0]);
-		row.tid = *(ItemPointer) DatumGetPointer(slot->tts_values[1]);
-	}
-
-	row.written = 0;
-	if (plan->history_attno != InvalidAttrNumber && !plan->address_by_key)
-		row.written = bulk_sync_writing_rank(DatumGetTransactionId(row.values[plan->nread]),
-											 DatumGetCommandId(row.values[plan->nread + 1]),
-											 context->next_xid);
-	if (IsolationUsesXactSnapshot())
-		context->fingerprint += row_fingerprint(plan, &row);
-	if (context->fingerprint_only)
-		return;
-	oldcontext = MemoryContextSwitchTo(context->match->row_context);
-	if (plan->sort_match)
-		bulk_sync_sort_probe(context->match, &row);
-	else
-		bulk_sync_hash_probe(context->match, &row);
-	MemoryContextSwitchTo(oldcontext);
-	MemoryContextReset(context->match->row_context);
-}
-
-/* Reads the rows in scope, under the active snapshot */
-static void
-read_target(ReadContext *context)
-{
-	const BulkSyncPlan *plan = context->plan;
-	int			nscope = plan->nscope_values + plan->nscope_columns;
-	Oid		   *types = palloc0(Max(nscope, 1) * sizeof(Oid));
-	bool	   *nulls = palloc0(Max(plan->nscope_columns, 1) * sizeof(bool));
-	bool	   *use_array = palloc0(Max(plan->nscope_columns, 1) * sizeof(bool));
-	Datum	   *arrays = palloc0(Max(plan->nscope_columns, 1) * sizeof(Datum));
-	ParamListInfo params = makeParamList(nscope);
-	BulkSyncStatement *statement;
-	int			nparams = plan->nscope_values;
-
-	bulk_sync_set_scope_params(plan, params, types);
-	if (context->groups != NULL)
-		bulk_sync_groups_arrays(context->groups, nulls, use_array, arrays);
-	for (int i = 0; i < plan->nscope_columns; i++)
-	{
-		if (!use_array[i])
-			continue;
-		types[nparams] = get_array_type(bulk_sync_scope_element_type(&plan->scope_columns[i].equality));
-		params->params[nparams].value = arrays[i];
-		params->params[nparams].isnull = false;
-		params->params[nparams].pflags = PARAM_FLAG_CONST;
-		params->params[nparams].ptype = types[nparams];
-		nparams++;
-	}
-	params->numParams = nparams;
-	context->next_xid = ReadNextTransactionId();
-
-	statement = bulk_sync_prepare_read(bulk_sync_deparse_read(plan, nulls, use_array),
-									   types, nparams, plan->target, params);
-	bulk_sync_run(statement, params, false, receive_target_row, context);
-}
-
 static void
 init_match(BulkSyncMatch *match, const BulkSyncPlan *plan)
 {
@@ -558,7 +472,7 @@ init_match(BulkSyncMatch *match, const BulkSyncPlan *plan)
 	match->difference = bulk_sync_difference_create(plan);
 	match->groups = bulk_sync_groups_create(plan);
 	match->staged_slot = MakeSingleTupleTableSlot(plan->wanted_desc, &TTSOpsMinimalTuple);
-	match->marked_slot = MakeSingleTupleTableSlot(plan->read_desc, &TTSOpsMinimalTuple);
+	match->kept_slot = MakeSingleTupleTableSlot(plan->read_desc, &TTSOpsMinimalTuple);
 	match->takes = palloc0(Max(plan->ncolumns, 1) * sizeof(bool));
 	match->changed = palloc0(Max(plan->ncolumns, 1) * sizeof(bool));
 	match->new_values = palloc0(nread * sizeof(Datum));
@@ -628,7 +542,6 @@ BulkSyncDifference *
 bulk_sync_match(const BulkSyncPlan *plan, BulkSyncStagedSource *source)
 {
 	BulkSyncMatch match;
-	ReadContext context;
 	MemoryContext match_context;
 	MemoryContext oldcontext;
 	int64		counted = -1;
@@ -654,12 +567,8 @@ bulk_sync_match(const BulkSyncPlan *plan, BulkSyncStagedSource *source)
 	bulk_sync_check_expected_rows(plan, match.difference->staged_rows);
 	bulk_sync_check_empty(plan, match.difference->staged_rows);
 
-	memset(&context, 0, sizeof(context));
-	context.match = &match;
-	context.plan = plan;
-	context.groups = match.groups;
 	if (plan->matching)
-		read_target(&context);
+		match.difference->fingerprint = bulk_sync_read_target(&match);
 	if (plan->sort_match)
 		bulk_sync_sort_finish(&match);
 	else
@@ -667,31 +576,12 @@ bulk_sync_match(const BulkSyncPlan *plan, BulkSyncStagedSource *source)
 	if (match.history != NULL)
 		bulk_sync_history_finish(&match);
 
-	match.difference->fingerprint = context.fingerprint;
 	ExecDropSingleTupleTableSlot(match.staged_slot);
-	ExecDropSingleTupleTableSlot(match.marked_slot);
+	ExecDropSingleTupleTableSlot(match.kept_slot);
 	MemoryContextSwitchTo(oldcontext);
 
 	/* The scope groups are asked again for rows as they are written */
 	match.difference->match_context = match_context;
 	match.difference->groups = match.groups;
 	return match.difference;
-}
-
-/*
- * Fingerprint of the rows in scope under the active snapshot, to be compared
- * with that of the difference.
- */
-uint64
-bulk_sync_scope_fingerprint(const BulkSyncPlan *plan, BulkSyncGroups *groups)
-{
-	ReadContext context;
-
-	memset(&context, 0, sizeof(context));
-	context.plan = plan;
-	context.groups = groups;
-	context.fingerprint_only = true;
-	if (plan->matching)
-		read_target(&context);
-	return context.fingerprint;
 }

@@ -12,21 +12,31 @@
 
 #include "utils/datum.h"
 
-/* A staged row, as long as it waits for its target row */
+/*
+ * A target row that is kept for an entry.  Soft delete: a marked row of its
+ * key; history: the newest row of its key.
+ */
+typedef struct BulkSyncKeptRow
+{
+	Oid			tableoid;
+	ItemPointerData tid;
+	int64		written;
+	MinimalTuple tuple;			/* of all that was read */
+} BulkSyncKeptRow;
+
+/*
+ * A staged row, as long as it waits for its target row.  There is one of these
+ * for each staged row: it must stay small.
+ */
 typedef struct BulkSyncEntry
 {
-	MinimalTuple marked;		/* soft delete: a marked row of its key */
-								/* history: the newest row of its key */
+	BulkSyncKeptRow *kept;		/* or NULL */
 	int64		position;
 	uint32		hash;
 	bool		matched;		/* to a live row */
 	bool		reported;		/* as a duplicate */
-	bool		replaced;		/* by a better duplicate */
-	bool		marked_twice;
-	uint32		space;			/* for the tuple */
-	Oid			marked_tableoid;
-	ItemPointerData marked_tid;
-	int64		marked_written;
+	bool		dead;			/* a better duplicate has taken its place */
+	bool		kept_twice;
 	/* the wanted row follows, as a MinimalTuple, at MAXALIGN */
 } BulkSyncEntry;
 
@@ -45,7 +55,7 @@ typedef struct BulkSyncMatch
 	MemoryContext context;		/* of the match */
 	MemoryContext row_context;	/* of what is done about one row */
 	TupleTableSlot *staged_slot;	/* the staged row of an entry */
-	TupleTableSlot *marked_slot;	/* the marked row of an entry */
+	TupleTableSlot *kept_slot;	/* the row kept for an entry */
 	void	   *matcher;		/* private to match_hash.c or match_sort.c */
 
 	/* Scratch space for one pair of rows */
@@ -58,6 +68,15 @@ typedef struct BulkSyncMatch
 	BulkSyncHistory *history;	/* of bulk_insert_changed() alone */
 } BulkSyncMatch;
 
+/* Does a value of variable length stand there as it is? */
+static inline bool
+bulk_sync_is_plain(Datum value)
+{
+	return VARATT_IS_4B_U(DatumGetPointer(value)) ||
+		(VARATT_IS_SHORT(DatumGetPointer(value)) &&
+		 !VARATT_IS_EXTERNAL(DatumGetPointer(value)));
+}
+
 /* Have two values of a column the same image?  NULL is like NULL. */
 static inline bool
 bulk_sync_image_equal(const BulkSyncColumn *column, Datum a, bool a_isnull,
@@ -69,6 +88,11 @@ bulk_sync_image_equal(const BulkSyncColumn *column, Datum a, bool a_isnull,
 		return bulk_sync_mutant_equal(column->type, column->collation, a, b);
 	if (column->typbyval)
 		return a == b;
+	/* What datum_image_eq() does, where nothing need be fetched or decompressed */
+	if (column->typlen == -1 && bulk_sync_is_plain(a) && bulk_sync_is_plain(b))
+		return VARSIZE_ANY_EXHDR(DatumGetPointer(a)) == VARSIZE_ANY_EXHDR(DatumGetPointer(b)) &&
+			memcmp(VARDATA_ANY(DatumGetPointer(a)), VARDATA_ANY(DatumGetPointer(b)),
+				   VARSIZE_ANY_EXHDR(DatumGetPointer(a))) == 0;
 	return datum_image_eq(a, b, false, column->typlen);
 }
 
@@ -84,23 +108,31 @@ extern void bulk_sync_match_row(BulkSyncMatch *match, BulkSyncEntry *entry,
 								const BulkSyncTargetRow *row);
 extern void bulk_sync_match_entry_done(BulkSyncMatch *match, BulkSyncEntry *entry);
 
+extern void bulk_sync_keep_row(BulkSyncMatch *match, BulkSyncEntry *entry,
+							   const BulkSyncTargetRow *row);
+extern void bulk_sync_forget_row(BulkSyncMatch *match, BulkSyncEntry *entry);
+
 /* in hash_table.c */
-extern BulkSyncHashTable *bulk_sync_table_create(const BulkSyncPlan *plan);
+extern BulkSyncHashTable *bulk_sync_table_create(BulkSyncMatch *match);
 extern void bulk_sync_table_free(BulkSyncHashTable *table);
 extern void bulk_sync_table_reset(BulkSyncHashTable *table);
 extern uint32 bulk_sync_hash_key(const BulkSyncPlan *plan, const Datum *values,
 								 const bool *isnull, bool target);
+extern BulkSyncEntry *bulk_sync_table_allocate(BulkSyncHashTable *table, uint32 hash,
+											   int64 position, uint32 tuple_size);
+extern BulkSyncEntry *bulk_sync_table_form(BulkSyncHashTable *table, uint32 hash, int64 position,
+										   const Datum *values, const bool *isnull);
+extern void bulk_sync_table_link(BulkSyncHashTable *table, BulkSyncEntry *entry);
 extern BulkSyncEntry *bulk_sync_table_find(BulkSyncHashTable *table, uint32 hash,
-										   const Datum *values, const bool *isnull, bool target);
+										   const Datum *values, const bool *isnull);
 extern void bulk_sync_table_prefetch_slot(const BulkSyncHashTable *table, uint32 hash);
 extern void bulk_sync_table_prefetch_entry(const BulkSyncHashTable *table, uint32 hash);
-extern bool bulk_sync_table_is_full(const BulkSyncHashTable *table);
+extern bool bulk_sync_table_is_over(const BulkSyncHashTable *table);
+extern bool bulk_sync_table_is_full(BulkSyncHashTable *table);
+extern int64 bulk_sync_table_count(const BulkSyncHashTable *table);
 extern void bulk_sync_table_for_each(BulkSyncHashTable *table,
 									 void (*function) (BulkSyncEntry *entry, void *arg),
 									 void *arg);
-extern void bulk_sync_table_put(BulkSyncHashTable *table, BulkSyncMatch *match, uint32 hash,
-								int64 position, bool reported, MinimalTuple tuple,
-								const Datum *values, const bool *isnull);
 extern bool bulk_sync_table_split(BulkSyncHashTable *table,
 								  bool (*keep) (BulkSyncEntry *entry, void *arg), void *arg);
 
@@ -108,8 +140,16 @@ extern bool bulk_sync_table_split(BulkSyncHashTable *table,
 extern void bulk_sync_hash_begin(BulkSyncMatch *match);
 extern void bulk_sync_hash_add(BulkSyncMatch *match, const BulkSyncStagedRow *row);
 extern void bulk_sync_hash_added(BulkSyncMatch *match);
-extern void bulk_sync_hash_probe(BulkSyncMatch *match, const BulkSyncTargetRow *row);
+extern bool bulk_sync_hash_is_whole(const BulkSyncMatch *match);
+extern int64 bulk_sync_hash_count(const BulkSyncMatch *match);
+extern Tuplestorestate *bulk_sync_hash_keys(BulkSyncMatch *match, TupleDesc desc, bool *nulls);
+extern void bulk_sync_hash_probe(BulkSyncMatch *match, const BulkSyncTargetRow *row, bool stays);
+extern void bulk_sync_hash_flush(BulkSyncMatch *match);
 extern void bulk_sync_hash_finish(BulkSyncMatch *match);
+
+/* in read_target.c */
+#define BULK_SYNC_READ_AHEAD	64	/* target rows that may stay at once */
+extern uint64 bulk_sync_read_target(BulkSyncMatch *match);
 
 /* in match_sort.c */
 extern void bulk_sync_sort_begin(BulkSyncMatch *match);

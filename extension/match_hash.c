@@ -27,17 +27,13 @@
  * the cache, then all entries found there, then each row is dealt with.  The
  * misses of one row overlap with those of the others.
  */
-#define QUEUE_LENGTH 64
+#define QUEUE_LENGTH BULK_SYNC_READ_AHEAD
 
 typedef struct QueuedRow
 {
 	uint32		hash;
-	MinimalTuple tuple;			/* in the queue's context */
-	int64		position;		/* of a staged row */
-	bool		reported;
-	Oid			tableoid;		/* of a target row */
-	ItemPointerData tid;
-	int64		written;
+	BulkSyncTargetRow row;
+	MinimalTuple tuple;			/* its values, in the queue's context; or NULL */
 } QueuedRow;
 
 typedef struct HashMatcher
@@ -51,11 +47,15 @@ typedef struct HashMatcher
 	BufFile   **staged_files;	/* by batch; NULL: nothing there */
 	BufFile   **target_files;
 
+	/* Staged rows that are in the table, but not linked */
+	BulkSyncEntry *pending[QUEUE_LENGTH];
+	int			npending;
+
+	/* Target rows to be looked up */
 	MemoryContext queue_context;
 	QueuedRow	queue[QUEUE_LENGTH];
 	int			nqueued;
-	TupleTableSlot *staged_slot;	/* of a queued row */
-	TupleTableSlot *target_slot;
+	TupleTableSlot *target_slot;	/* of a queued row */
 } HashMatcher;
 
 /* What precedes the tuple in a file */
@@ -105,18 +105,21 @@ write_tuple(BufFile *file, MinimalTuple tuple)
 	bulk_sync_buffile_write(file, tuple, tuple->t_len);
 }
 
-/* Reads the tuple after a record; it lives until the context is reset */
-static MinimalTuple
-read_tuple(BufFile *file, MemoryContext context)
+/* The size of the tuple after a record, then the tuple itself */
+static uint32
+read_tuple_size(BufFile *file)
 {
-	uint32		len;
-	MinimalTuple tuple;
+	uint32		size;
 
-	bulk_sync_buffile_read_exact(file, &len, sizeof(len));
-	tuple = MemoryContextAlloc(context, len);
-	tuple->t_len = len;
-	bulk_sync_buffile_read_exact(file, (char *) tuple + sizeof(len), len - sizeof(len));
-	return tuple;
+	bulk_sync_buffile_read_exact(file, &size, sizeof(size));
+	return size;
+}
+
+static void
+read_tuple(BufFile *file, MinimalTuple tuple, uint32 size)
+{
+	tuple->t_len = size;
+	bulk_sync_buffile_read_exact(file, (char *) tuple + sizeof(size), size - sizeof(size));
 }
 
 static void
@@ -206,54 +209,44 @@ double_batches(HashMatcher *matcher)
 }
 
 /*-------------------------------------------------------------------------
- * The queue
+ * The queues
  *-------------------------------------------------------------------------
  */
-static void
-prefetch_queued(const HashMatcher *matcher)
-{
-	for (int i = 0; i < matcher->nqueued; i++)
-		bulk_sync_table_prefetch_slot(matcher->table, matcher->queue[i].hash);
-	for (int i = 0; i < matcher->nqueued; i++)
-		bulk_sync_table_prefetch_entry(matcher->table, matcher->queue[i].hash);
-}
 
+/* Links the staged rows that wait for it */
 static void
-empty_queue(HashMatcher *matcher)
+link_pending(HashMatcher *matcher)
 {
-	matcher->nqueued = 0;
-	MemoryContextReset(matcher->queue_context);
-}
-
-/* Puts the queued staged rows into the table */
-static void
-flush_staged(BulkSyncMatch *match)
-{
-	HashMatcher *matcher = (HashMatcher *) match->matcher;
-	TupleTableSlot *slot = matcher->staged_slot;
-
-	prefetch_queued(matcher);
-	for (int i = 0; i < matcher->nqueued; i++)
+	for (int i = 0; i < matcher->npending; i++)
 	{
-		QueuedRow  *row = &matcher->queue[i];
-		int			batch = batch_of(matcher, row->hash);
-
 		CHECK_FOR_INTERRUPTS();
-		/* There may be more batches than when it was queued */
-		if (batch != matcher->current)
-		{
-			write_staged(matcher, batch, row->hash, row->position, row->reported, row->tuple);
-			continue;
-		}
-		ExecStoreMinimalTuple(row->tuple, slot, false);
-		slot_getallattrs(slot);
-		bulk_sync_table_put(matcher->table, match, row->hash, row->position, row->reported,
-							row->tuple, slot->tts_values, slot->tts_isnull);
-		while (matcher->may_grow && bulk_sync_table_is_full(matcher->table))
-			double_batches(matcher);
+		bulk_sync_table_link(matcher->table, matcher->pending[i]);
 	}
-	ExecClearTuple(slot);
-	empty_queue(matcher);
+	matcher->npending = 0;
+	while (matcher->may_grow && bulk_sync_table_is_full(matcher->table))
+		double_batches(matcher);
+}
+
+/* A staged row of the current batch has come into the table */
+static void
+add_pending(HashMatcher *matcher, BulkSyncEntry *entry)
+{
+	bulk_sync_table_prefetch_slot(matcher->table, entry->hash);
+	matcher->pending[matcher->npending++] = entry;
+	/* Rows that are large fill the memory before they fill the queue */
+	if (matcher->npending == QUEUE_LENGTH || bulk_sync_table_is_over(matcher->table))
+		link_pending(matcher);
+}
+
+static QueuedRow *
+queue_row(HashMatcher *matcher, uint32 hash)
+{
+	QueuedRow  *queued = &matcher->queue[matcher->nqueued++];
+
+	bulk_sync_table_prefetch_slot(matcher->table, hash);
+	queued->hash = hash;
+	queued->tuple = NULL;
+	return queued;
 }
 
 /* Looks up the queued target rows */
@@ -264,38 +257,37 @@ flush_target(BulkSyncMatch *match)
 	TupleTableSlot *slot = matcher->target_slot;
 	MemoryContext oldcontext = MemoryContextSwitchTo(match->row_context);
 
-	prefetch_queued(matcher);
+	for (int i = 0; i < matcher->nqueued; i++)
+		bulk_sync_table_prefetch_entry(matcher->table, matcher->queue[i].hash);
 	for (int i = 0; i < matcher->nqueued; i++)
 	{
 		QueuedRow  *queued = &matcher->queue[i];
-		BulkSyncTargetRow row;
+		BulkSyncTargetRow *row = &queued->row;
 
 		CHECK_FOR_INTERRUPTS();
-		ExecStoreMinimalTuple(queued->tuple, slot, false);
-		slot_getallattrs(slot);
-		row.tableoid = queued->tableoid;
-		row.tid = queued->tid;
-		row.written = queued->written;
-		row.values = slot->tts_values;
-		row.isnull = slot->tts_isnull;
-		bulk_sync_match_row(match,
-							bulk_sync_table_find(matcher->table, queued->hash, row.values,
-												 row.isnull, true), &row);
+		if (queued->tuple != NULL)
+		{
+			ExecStoreMinimalTuple(queued->tuple, slot, false);
+			slot_getallattrs(slot);
+			row->values = slot->tts_values;
+			row->isnull = slot->tts_isnull;
+		}
+		bulk_sync_match_row(match, bulk_sync_table_find(matcher->table, queued->hash, row->values,
+														row->isnull), row);
 		MemoryContextReset(match->row_context);
 	}
 	MemoryContextSwitchTo(oldcontext);
 	ExecClearTuple(slot);
-	empty_queue(matcher);
+	matcher->nqueued = 0;
+	MemoryContextReset(matcher->queue_context);
 }
 
-static QueuedRow *
-queue_row(HashMatcher *matcher, uint32 hash, MinimalTuple tuple)
+/* The values of queued rows are about to go away */
+void
+bulk_sync_hash_flush(BulkSyncMatch *match)
 {
-	QueuedRow  *row = &matcher->queue[matcher->nqueued++];
-
-	row->hash = hash;
-	row->tuple = tuple;
-	return row;
+	if (((HashMatcher *) match->matcher)->nqueued > 0)
+		flush_target(match);
 }
 
 /*-------------------------------------------------------------------------
@@ -309,12 +301,11 @@ bulk_sync_hash_begin(BulkSyncMatch *match)
 	const BulkSyncPlan *plan = match->plan;
 
 	matcher->context = match->context;
-	matcher->table = bulk_sync_table_create(plan);
+	matcher->table = bulk_sync_table_create(match);
 	matcher->queue_context = AllocSetContextCreate(match->context, "bulk_sync queue",
 												   ALLOCSET_DEFAULT_SIZES);
 	matcher->nbatches = 1;
 	matcher->may_grow = true;
-	matcher->staged_slot = MakeSingleTupleTableSlot(plan->wanted_desc, &TTSOpsMinimalTuple);
 	matcher->target_slot = MakeSingleTupleTableSlot(plan->read_desc, &TTSOpsMinimalTuple);
 	match->matcher = matcher;
 }
@@ -325,42 +316,87 @@ bulk_sync_hash_add(BulkSyncMatch *match, const BulkSyncStagedRow *row)
 	HashMatcher *matcher = (HashMatcher *) match->matcher;
 	uint32		hash = bulk_sync_hash_key(match->plan, row->values, row->isnull, false);
 	int			batch = batch_of(matcher, hash);
-	MemoryContext oldcontext = MemoryContextSwitchTo(matcher->queue_context);
-	MinimalTuple tuple = bulk_sync_form_minimal_tuple(match->plan->wanted_desc,
-													  row->values, row->isnull);
 
-	MemoryContextSwitchTo(oldcontext);
 	if (batch != matcher->current)
 	{
+		MinimalTuple tuple = bulk_sync_form_minimal_tuple(match->plan->wanted_desc,
+														  row->values, row->isnull);
+
 		write_staged(matcher, batch, hash, row->position, false, tuple);
-		pfree(tuple);
 		return;
 	}
-	queue_row(matcher, hash, tuple)->position = row->position;
-	matcher->queue[matcher->nqueued - 1].reported = false;
-	if (matcher->nqueued == QUEUE_LENGTH)
-		flush_staged(match);
+	add_pending(matcher, bulk_sync_table_form(matcher->table, hash, row->position, row->values,
+											  row->isnull));
 }
 
 /* All staged rows have been added: from now on the table is complete */
 void
 bulk_sync_hash_added(BulkSyncMatch *match)
 {
-	flush_staged(match);
+	HashMatcher *matcher = (HashMatcher *) match->matcher;
+
+	link_pending(matcher);
+	matcher->may_grow = false;
 }
 
+/* Are all staged rows in memory? */
+bool
+bulk_sync_hash_is_whole(const BulkSyncMatch *match)
+{
+	return ((HashMatcher *) match->matcher)->nbatches == 1;
+}
+
+int64
+bulk_sync_hash_count(const BulkSyncMatch *match)
+{
+	return bulk_sync_table_count(((HashMatcher *) match->matcher)->table);
+}
+
+typedef struct KeyContext
+{
+	BulkSyncMatch *match;
+	TupleDesc	desc;
+	Tuplestorestate *store;
+	bool		nulls;
+} KeyContext;
+
+static void
+put_key(BulkSyncEntry *entry, void *arg)
+{
+	KeyContext *context = (KeyContext *) arg;
+	TupleTableSlot *slot = context->match->staged_slot;
+
+	ExecStoreMinimalTuple(BULK_SYNC_ENTRY_TUPLE(entry), slot, false);
+	slot_getsomeattrs(slot, context->match->plan->nkeys);
+	for (int i = 0; i < context->match->plan->nkeys; i++)
+		context->nulls |= slot->tts_isnull[i];
+	tuplestore_putvalues(context->store, context->desc, slot->tts_values, slot->tts_isnull);
+}
+
+/* The keys in memory, each once; is there a NULL in one of them? */
+Tuplestorestate *
+bulk_sync_hash_keys(BulkSyncMatch *match, TupleDesc desc, bool *nulls)
+{
+	KeyContext	context = {match, desc, bulk_sync_begin_row_store(), false};
+
+	bulk_sync_table_for_each(((HashMatcher *) match->matcher)->table, put_key, &context);
+	*nulls = context.nulls;
+	return context.store;
+}
+
+/*
+ * Looks up a target row, now or later.  If it "stays" its values are good until
+ * bulk_sync_hash_flush() is called, else until the next row.
+ */
 void
-bulk_sync_hash_probe(BulkSyncMatch *match, const BulkSyncTargetRow *row)
+bulk_sync_hash_probe(BulkSyncMatch *match, const BulkSyncTargetRow *row, bool stays)
 {
 	const BulkSyncPlan *plan = match->plan;
 	HashMatcher *matcher = (HashMatcher *) match->matcher;
 	uint32		hash = bulk_sync_hash_key(plan, row->values, row->isnull, true);
 	int			batch = batch_of(matcher, hash);
-	MemoryContext oldcontext = MemoryContextSwitchTo(matcher->queue_context);
-	MinimalTuple tuple = bulk_sync_form_minimal_tuple(plan->read_desc, row->values, row->isnull);
 	QueuedRow  *queued;
 
-	MemoryContextSwitchTo(oldcontext);
 	if (batch != matcher->current)
 	{
 		TargetRecord record;
@@ -370,14 +406,19 @@ bulk_sync_hash_probe(BulkSyncMatch *match, const BulkSyncTargetRow *row)
 		record.tableoid = row->tableoid;
 		record.tid = row->tid;
 		record.written = row->written;
-		write_target(matcher, batch, &record, tuple);
-		pfree(tuple);
+		write_target(matcher, batch, &record,
+					 bulk_sync_form_minimal_tuple(plan->read_desc, row->values, row->isnull));
 		return;
 	}
-	queued = queue_row(matcher, hash, tuple);
-	queued->tableoid = row->tableoid;
-	queued->tid = row->tid;
-	queued->written = row->written;
+	queued = queue_row(matcher, hash);
+	queued->row = *row;
+	if (!stays)
+	{
+		MemoryContext oldcontext = MemoryContextSwitchTo(matcher->queue_context);
+
+		queued->tuple = bulk_sync_form_minimal_tuple(plan->read_desc, row->values, row->isnull);
+		MemoryContextSwitchTo(oldcontext);
+	}
 	if (matcher->nqueued == QUEUE_LENGTH)
 		flush_target(match);
 }
@@ -404,17 +445,27 @@ load_batch(BulkSyncMatch *match)
 	rewind_file(file);
 	while (read_record(file, &record, sizeof(record)))
 	{
-		MinimalTuple tuple = read_tuple(file, matcher->queue_context);
-		QueuedRow  *row;
+		int			batch = batch_of(matcher, record.hash);
+		uint32		size = read_tuple_size(file);
+		BulkSyncEntry *entry;
 
 		CHECK_FOR_INTERRUPTS();
-		row = queue_row(matcher, record.hash, tuple);
-		row->position = record.position;
-		row->reported = record.reported;
-		if (matcher->nqueued == QUEUE_LENGTH)
-			flush_staged(match);
+		/* There may be more batches than when it was written */
+		if (batch != matcher->current)
+		{
+			MinimalTuple tuple = palloc(size);
+
+			read_tuple(file, tuple, size);
+			write_staged(matcher, batch, record.hash, record.position, record.reported, tuple);
+			pfree(tuple);
+			continue;
+		}
+		entry = bulk_sync_table_allocate(matcher->table, record.hash, record.position, size);
+		read_tuple(file, BULK_SYNC_ENTRY_TUPLE(entry), size);
+		entry->reported = record.reported;
+		add_pending(matcher, entry);
 	}
-	flush_staged(match);
+	link_pending(matcher);
 	BufFileClose(file);
 	matcher->staged_files[matcher->current] = NULL;
 }
@@ -432,21 +483,24 @@ probe_batch(BulkSyncMatch *match)
 	rewind_file(file);
 	while (read_record(file, &record, sizeof(record)))
 	{
-		MinimalTuple tuple = read_tuple(file, matcher->queue_context);
 		int			batch = batch_of(matcher, record.hash);
-		QueuedRow  *row;
+		uint32		size = read_tuple_size(file);
+		MinimalTuple tuple = MemoryContextAlloc(matcher->queue_context, size);
+		QueuedRow  *queued;
 
 		CHECK_FOR_INTERRUPTS();
+		read_tuple(file, tuple, size);
 		if (batch != matcher->current)
 		{
 			write_target(matcher, batch, &record, tuple);
 			pfree(tuple);
 			continue;
 		}
-		row = queue_row(matcher, record.hash, tuple);
-		row->tableoid = record.tableoid;
-		row->tid = record.tid;
-		row->written = record.written;
+		queued = queue_row(matcher, record.hash);
+		queued->row.tableoid = record.tableoid;
+		queued->row.tid = record.tid;
+		queued->row.written = record.written;
+		queued->tuple = tuple;
 		if (matcher->nqueued == QUEUE_LENGTH)
 			flush_target(match);
 	}
@@ -482,7 +536,6 @@ bulk_sync_hash_finish(BulkSyncMatch *match)
 		bulk_sync_table_for_each(matcher->table, finish_entry, match);
 	}
 
-	ExecDropSingleTupleTableSlot(matcher->staged_slot);
 	ExecDropSingleTupleTableSlot(matcher->target_slot);
 	bulk_sync_table_free(matcher->table);
 	MemoryContextDelete(matcher->queue_context);

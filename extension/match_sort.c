@@ -176,6 +176,7 @@ set_entry(BulkSyncMatch *match, bool reported)
 	BulkSyncEntry *entry;
 
 	ExecClearTuple(matcher->entry_slot);
+	ExecClearTuple(match->staged_slot);
 	MemoryContextReset(matcher->entry_context);
 	entry = MemoryContextAllocZero(matcher->entry_context, BULK_SYNC_ENTRY_SIZE + tuple->t_len);
 	entry->position = DatumGetInt64(slot->tts_values[ncolumns]);

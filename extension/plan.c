@@ -464,6 +464,18 @@ can_lock_by_key(const BulkSyncPlan *plan)
 		!(rel->trigdesc != NULL && rel->trigdesc->trig_update_instead_row);
 }
 
+/* Is all of the target in scope, so that its tables can simply be scanned? */
+static bool
+can_scan(const BulkSyncPlan *plan)
+{
+	bool		whole = plan->scope == NULL || bulk_sync_condition_is_constant(plan->scope);
+
+	return whole && plan->nscope_values == 0 && plan->nscope_columns == 0 &&
+		!plan->address_by_key && !plan->row_security &&
+		plan->history_attno == InvalidAttrNumber &&
+		!bulk_sync_has_virtual_columns(RelationGetDescr(plan->target));
+}
+
 /*
  * In which order are new rows inserted?  In that of staging, so that generated
  * ids follow it; where several syncs may run at once, in the order of the key,
@@ -545,6 +557,7 @@ plan_writing(BulkSyncPlan *plan)
 		 (relkind == RELKIND_PARTITIONED_TABLE && triggers.trig_insert_before_row));
 	plan->move_chased = plan->row_at_a_time && relkind == RELKIND_PARTITIONED_TABLE;
 
+	plan->target_scan = can_scan(plan);
 	plan->insert_by_key = inserts_by_key(plan);
 	plan->insert_may_skip = triggers.trig_insert_before_row || options->ignore_conflicts ||
 		plan->has_foreign || plan->instead_of_insert;

@@ -14,7 +14,7 @@ extern char *bulk_sync_relation_sql(Relation rel);
 extern const char *bulk_sync_deparse_scope_values(const BulkSyncPlan *plan);
 extern const char *bulk_sync_deparse_staged(const BulkSyncPlan *plan);
 extern const char *bulk_sync_deparse_read(const BulkSyncPlan *plan, const bool *scope_nulls,
-										  const bool *scope_arrays);
+										  const bool *scope_arrays, bool keyed);
 extern const char *bulk_sync_deparse_delete(const BulkSyncPlan *plan, bool null_keys,
 											bool returning);
 extern const char *bulk_sync_deparse_update(const BulkSyncPlan *plan,
@@ -45,8 +45,8 @@ extern BulkSyncStatement *bulk_sync_prepare(const char *sql, const Oid *param_ty
 											QueryEnvironment *env, Relation target,
 											Bitmapset *assigned, int flags);
 extern BulkSyncStatement *bulk_sync_prepare_read(const char *sql, const Oid *param_types,
-												 int nparams, Relation target,
-												 ParamListInfo params);
+												 int nparams, QueryEnvironment *env,
+												 Relation target, ParamListInfo params);
 extern BulkSyncStatement *bulk_sync_prepare_staged(const char *sql, Relation staged);
 extern void bulk_sync_check_statement(BulkSyncStatement *statement);
 extern BulkSyncStatement *bulk_sync_prepare_query(Query *query, const char *sql);

@@ -230,8 +230,8 @@ bulk_sync_prepare(const char *sql, const Oid *param_types, int nparams,
 
 /* Plans a query whose parameters are known, so that statistics can be used */
 BulkSyncStatement *
-bulk_sync_prepare_read(const char *sql, const Oid *param_types, int nparams, Relation target,
-					   ParamListInfo params)
+bulk_sync_prepare_read(const char *sql, const Oid *param_types, int nparams,
+					   QueryEnvironment *env, Relation target, ParamListInfo params)
 {
 	BulkSyncStatement *statement = palloc0(sizeof(BulkSyncStatement));
 	List	   *parsed = pg_parse_query(sql);
@@ -239,10 +239,11 @@ bulk_sync_prepare_read(const char *sql, const Oid *param_types, int nparams, Rel
 	ListCell   *lc;
 
 	query = parse_analyze_fixedparams(linitial_node(RawStmt, parsed), sql,
-									  param_types, nparams, NULL);
+									  param_types, nparams, env);
 	check_relation(query, BULK_SYNC_TARGET_ALIAS, target);
 	forgive_system_columns(query, RelationGetRelid(target));
 	statement->sql = sql;
+	statement->env = env;
 	foreach(lc, pg_rewrite_query(query))
 		statement->stmts = lappend(statement->stmts,
 								   pg_plan_query(lfirst_node(Query, lc), sql, 0, params));
