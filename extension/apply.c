@@ -122,6 +122,11 @@ apply_deletes(BulkSyncApply *state)
 	bool		returning = state->written != NULL;
 
 	state->collected = returning ? &state->written->deletes : NULL;
+	if (plan->direct)
+	{
+		state->counts->deleted += bulk_sync_direct_delete(state);
+		return;
+	}
 	for (int null_keys = 0; null_keys <= (set->nulls_in_key ? 1 : 0); null_keys++)
 	{
 		BulkSyncStatement *statement;
@@ -138,12 +143,12 @@ apply_deletes(BulkSyncApply *state)
 	}
 }
 
-/* Runs the updates, or a part of them; returns the number of rows written */
+/* Runs updates, or a part of them; returns the number of rows written */
 static uint64
-run_updates(BulkSyncApply *state, BulkSyncUpdatePart part, bool returning)
+run_updates(BulkSyncApply *state, const BulkSyncRowSet *set, BulkSyncUpdatePart part,
+			bool returning)
 {
 	const BulkSyncPlan *plan = state->plan;
-	const BulkSyncRowSet *set = &state->difference->updates;
 	uint64		processed = 0;
 
 	for (int null_keys = 0; null_keys <= (set->nulls_in_key ? 1 : 0); null_keys++)
@@ -159,6 +164,28 @@ run_updates(BulkSyncApply *state, BulkSyncUpdatePart part, bool returning)
 			processed += bulk_sync_run_row_by_row(state, statement, set, returning, true);
 		else
 			processed += bulk_sync_run_phase(state, statement, returning);
+	}
+	return processed;
+}
+
+/*
+ * Updates without SQL, but for rows that go to another partition.  Returns the
+ * number of rows written, and how many of them are marks.
+ */
+static uint64
+update_directly(BulkSyncApply *state, bool returning, uint64 *marks)
+{
+	BulkSyncRowSet moved = {0};
+	uint64		processed = bulk_sync_direct_update(state, returning, marks, &moved);
+
+	if (moved.rows > 0)
+	{
+		int64		marks_before = state->returned_marks;
+
+		moved.marks = state->difference->updates.marks > 0 ? moved.rows : 0;
+		processed += run_updates(state, &moved, BULK_SYNC_UPDATE_ALL, returning);
+		*marks += state->returned_marks - marks_before;
+		tuplestore_end(moved.store);
 	}
 	return processed;
 }
@@ -186,14 +213,16 @@ apply_updates(BulkSyncApply *state)
 	state->collected = state->written != NULL ? &state->written->updates : NULL;
 	state->check_scope = plan->check_update_scope;
 	state->is_update = true;
-	if (mixed && !returning)
+	if (plan->direct)
+		processed = update_directly(state, returning, &marks);
+	else if (mixed && !returning)
 	{
-		marks = run_updates(state, BULK_SYNC_UPDATE_MARKS, false);
-		processed = marks + run_updates(state, BULK_SYNC_UPDATE_CHANGES, false);
+		marks = run_updates(state, set, BULK_SYNC_UPDATE_MARKS, false);
+		processed = marks + run_updates(state, set, BULK_SYNC_UPDATE_CHANGES, false);
 	}
 	else
 	{
-		processed = run_updates(state, BULK_SYNC_UPDATE_ALL, returning);
+		processed = run_updates(state, set, BULK_SYNC_UPDATE_ALL, returning);
 		if (returning)
 			marks = state->returned_marks;
 		else
@@ -230,7 +259,7 @@ raise_or_serialization_error(BulkSyncApply *state, MemoryContext context)
 	PG_RE_THROW();
 }
 
-/* Runs the INSERT; returns the number of rows written */
+/* Runs the INSERT, if there is one; returns the number of rows written */
 static uint64
 run_inserts(BulkSyncApply *state, BulkSyncStatement *statement, bool returning, bool row_by_row)
 {
@@ -240,9 +269,12 @@ run_inserts(BulkSyncApply *state, BulkSyncStatement *statement, bool returning, 
 
 	PG_TRY();
 	{
-		processed = row_by_row ?
-			bulk_sync_run_row_by_row(state, statement, set, returning, false) :
-			bulk_sync_run_phase(state, statement, returning);
+		if (statement == NULL)
+			processed = bulk_sync_direct_insert(state, returning);
+		else if (row_by_row)
+			processed = bulk_sync_run_row_by_row(state, statement, set, returning, false);
+		else
+			processed = bulk_sync_run_phase(state, statement, returning);
 	}
 	PG_CATCH();
 	{
@@ -266,6 +298,11 @@ apply_inserts(BulkSyncApply *state)
 	state->collected = state->written != NULL ? &state->written->inserts : NULL;
 	state->check_scope = plan->check_insert_scope;
 	state->is_update = false;
+	if (plan->direct_insert)
+	{
+		state->counts->inserted = run_inserts(state, NULL, returning, false);
+		return;
+	}
 	if (state->written != NULL && !row_by_row)
 		bulk_sync_collect_inserts(state);
 

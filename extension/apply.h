@@ -54,8 +54,17 @@ extern uint64 bulk_sync_run_row_by_row(BulkSyncApply *state, BulkSyncStatement *
 extern uint64 bulk_sync_run_for_row(BulkSyncApply *state, BulkSyncStatement *statement,
 									const BulkSyncRowSet *set, Datum *values, bool *isnull,
 									bool returning);
+extern bool bulk_sync_find_version(Oid tableoid, ItemPointer tid);
 extern bool bulk_sync_row_has_moved(Oid tableoid, ItemPointer tid);
 extern void bulk_sync_readdress_row(Oid tableoid, ItemPointer tid);
+
+/* in apply_direct.c */
+extern uint64 bulk_sync_direct_delete(BulkSyncApply *state);
+extern uint64 bulk_sync_direct_update(BulkSyncApply *state, bool returning, uint64 *marks,
+									  BulkSyncRowSet *moved);
+
+/* in apply_insert.c */
+extern uint64 bulk_sync_direct_insert(BulkSyncApply *state, bool returning);
 
 /* in conflict.c */
 extern void bulk_sync_check_concurrent_insert(BulkSyncApply *state);

@@ -81,6 +81,13 @@ follow_row(Oid tableoid, ItemPointer tid)
 	return fate;
 }
 
+/* Follows a row to its present version; false if it is gone */
+bool
+bulk_sync_find_version(Oid tableoid, ItemPointer tid)
+{
+	return follow_row(tableoid, tid) != ROW_GONE;
+}
+
 /* Follows a row for bulk_sync_difference_readdress() */
 void
 bulk_sync_readdress_row(Oid tableoid, ItemPointer tid)

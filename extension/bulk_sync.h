@@ -317,6 +317,9 @@ typedef struct BulkSyncPlan
 	bool		has_foreign;	/* some rows are on another server */
 	bool		row_security;	/* policies decide what may be written */
 	bool		lock_rows;		/* planned rows are locked before any write */
+	bool		direct;			/* rows are deleted and updated without SQL ... */
+	bool		direct_insert;	/* ... and inserted */
+	bool		update_may_move;	/* an update may send a row to another partition */
 	bool		row_at_a_time;	/* BEFORE triggers may change planned rows */
 	bool		single_table;	/* neither partitions nor children */
 	bool		has_rules;		/* rules add to what is done to the target ... */
@@ -544,6 +547,9 @@ extern void bulk_sync_plan_shown_columns(BulkSyncPlan *plan, const Bitmapset *at
 extern void bulk_sync_check_rule_returns(const BulkSyncPlan *plan, const RewriteRule *rule);
 extern bool bulk_sync_triggers_only_check(const TriggerDesc *triggers);
 extern void bulk_sync_plan_lookup(BulkSyncPlan *plan);
+
+/* in plan_direct.c */
+extern void bulk_sync_plan_direct(BulkSyncPlan *plan);
 
 /* in names.c */
 extern AttrNumber bulk_sync_find_attribute(Relation rel, const char *name);

@@ -12,9 +12,13 @@
 #define BULK_SYNC_COMPAT_H
 
 #include "access/htup_details.h"
+#include "access/tableam.h"
+#include "access/tupconvert.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
+#include "commands/trigger.h"
 #include "executor/executor.h"
+#include "nodes/makefuncs.h"
 #include "nodes/parsenodes.h"
 #include "parser/parse_relation.h"
 #include "storage/buffile.h"
@@ -86,6 +90,176 @@ bulk_sync_init_range_table(EState *estate, PlannedStmt *stmt)
 	ExecInitRangeTable(estate, copyObject(stmt->rtable), copyObject(stmt->permInfos));
 #else
 	ExecInitRangeTable(estate, copyObject(stmt->rtable));
+#endif
+}
+
+/*
+ * The range table of an INSERT, UPDATE or DELETE that was never parsed: one
+ * relation, and the columns that it writes.
+ */
+static inline PlannedStmt *
+bulk_sync_make_statement(CmdType command, Relation rel, AclMode perms, Bitmapset *columns)
+{
+	PlannedStmt *stmt = makeNode(PlannedStmt);
+	ModifyTable *plan = makeNode(ModifyTable);
+	RangeTblEntry *rte = makeNode(RangeTblEntry);
+	Bitmapset  *inserted = command == CMD_INSERT ? columns : NULL;
+	Bitmapset  *updated = command == CMD_UPDATE ? columns : NULL;
+
+	rte->rtekind = RTE_RELATION;
+	rte->relid = RelationGetRelid(rel);
+	rte->relkind = rel->rd_rel->relkind;
+	rte->rellockmode = RowExclusiveLock;
+	rte->inh = rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
+	rte->eref = makeAlias(RelationGetRelationName(rel), NIL);
+	stmt->rtable = list_make1(rte);
+#if PG_VERSION_NUM >= 160000
+	{
+		RTEPermissionInfo *info = addRTEPermissionInfo(&stmt->permInfos, rte);
+
+		info->inh = rte->inh;
+		info->requiredPerms = perms;
+		info->insertedCols = inserted;
+		info->updatedCols = updated;
+	}
+#else
+	rte->requiredPerms = perms;
+	rte->insertedCols = inserted;
+	rte->updatedCols = updated;
+#endif
+#if PG_VERSION_NUM >= 180000
+	stmt->unprunableRelids = bms_make_singleton(1);
+#endif
+	plan->operation = command;
+	plan->canSetTag = true;
+	plan->resultRelations = list_make1_int(1);
+	stmt->commandType = command;
+	stmt->canSetTag = true;
+	stmt->planTree = (Plan *) plan;
+	return stmt;
+}
+
+/* 16 moved the permissions out of the range table entry (commit a61b1f74823) */
+static inline void
+bulk_sync_check_permissions(PlannedStmt *stmt)
+{
+#if PG_VERSION_NUM >= 160000
+	(void) ExecCheckPermissions(stmt->rtable, stmt->permInfos, true);
+#else
+	(void) ExecCheckRTPerms(stmt->rtable, true);
+#endif
+}
+
+/* 16 wants to know the result relations */
+static inline void
+bulk_sync_init_epq(EPQState *epq, EState *estate)
+{
+#if PG_VERSION_NUM >= 160000
+	EvalPlanQualInit(epq, estate, NULL, NIL, -1, NIL);
+#else
+	EvalPlanQualInit(epq, estate, NULL, NIL, -1);
+#endif
+}
+
+/*
+ * A partition that is written to by itself: 16 finds out by itself how its
+ * columns differ from those of the root.
+ */
+static inline void
+bulk_sync_init_partition(ResultRelInfo *relinfo, ResultRelInfo *root)
+{
+#if PG_VERSION_NUM < 160000
+	relinfo->ri_RootToPartitionMap =
+		convert_tuples_by_name(RelationGetDescr(root->ri_RelationDesc),
+							   RelationGetDescr(relinfo->ri_RelationDesc));
+#else
+	(void) relinfo;
+	(void) root;
+#endif
+}
+
+/* The map for rows of the root that go to a partition, or NULL */
+static inline TupleConversionMap *
+bulk_sync_root_to_partition(ResultRelInfo *relinfo, EState *estate)
+{
+#if PG_VERSION_NUM >= 160000
+	return ExecGetRootToChildMap(relinfo, estate);
+#else
+	(void) estate;
+	return relinfo->ri_RootToPartitionMap;
+#endif
+}
+
+/* 16 knows indexes that only summarize (commit 19d8e2308bc) */
+static inline List *
+bulk_sync_insert_index_tuples(ResultRelInfo *relinfo, TupleTableSlot *slot, EState *estate,
+							  bool update, bool only_summarizing)
+{
+#if PG_VERSION_NUM >= 160000
+	return ExecInsertIndexTuples(relinfo, slot, estate, update, false, NULL, NIL,
+								 only_summarizing);
+#else
+	(void) only_summarizing;
+	return ExecInsertIndexTuples(relinfo, slot, estate, update, false, NULL, NIL);
+#endif
+}
+
+/* Which indexes an update has to write: the same commit */
+static inline TM_Result
+bulk_sync_table_update(Relation rel, ItemPointer tid, TupleTableSlot *slot, CommandId cid,
+					   Snapshot snapshot, TM_FailureData *failure, bool *any_index,
+					   bool *only_summarizing)
+{
+	LockTupleMode lock_mode;
+	TM_Result	result;
+#if PG_VERSION_NUM >= 160000
+	TU_UpdateIndexes indexes;
+
+	result = table_tuple_update(rel, tid, slot, cid, snapshot, InvalidSnapshot, true, failure,
+								&lock_mode, &indexes);
+	*any_index = result == TM_Ok && indexes != TU_None;
+	*only_summarizing = result == TM_Ok && indexes == TU_Summarizing;
+#else
+	bool		indexes;
+
+	result = table_tuple_update(rel, tid, slot, cid, snapshot, InvalidSnapshot, true, failure,
+								&lock_mode, &indexes);
+	*any_index = result == TM_Ok && indexes;
+	*only_summarizing = false;
+#endif
+	return result;
+}
+
+/*
+ * 16 also gives the result of locking the row, and 18 asks whether this is a
+ * MERGE.
+ */
+static inline bool
+bulk_sync_before_update(EState *estate, EPQState *epq, ResultRelInfo *relinfo, ItemPointer tid,
+						TupleTableSlot *slot, TM_Result *result, TM_FailureData *failure)
+{
+#if PG_VERSION_NUM >= 180000
+	return ExecBRUpdateTriggers(estate, epq, relinfo, tid, NULL, slot, result, failure, false);
+#elif PG_VERSION_NUM >= 160000
+	return ExecBRUpdateTriggers(estate, epq, relinfo, tid, NULL, slot, result, failure);
+#else
+	*result = TM_Ok;
+	return ExecBRUpdateTriggers(estate, epq, relinfo, tid, NULL, slot, failure);
+#endif
+}
+
+static inline bool
+bulk_sync_before_delete(EState *estate, EPQState *epq, ResultRelInfo *relinfo, ItemPointer tid,
+						TM_Result *result, TM_FailureData *failure)
+{
+#if PG_VERSION_NUM >= 180000
+	return ExecBRDeleteTriggers(estate, epq, relinfo, tid, NULL, NULL, result, failure, false);
+#elif PG_VERSION_NUM >= 160000
+	return ExecBRDeleteTriggers(estate, epq, relinfo, tid, NULL, NULL, result, failure);
+#else
+	(void) failure;
+	*result = TM_Ok;
+	return ExecBRDeleteTriggers(estate, epq, relinfo, tid, NULL, NULL);
 #endif
 }
 

@@ -573,6 +573,7 @@ plan_writing(BulkSyncPlan *plan)
 	plan->inserts_unseen = !caller_sees_inserts(plan);
 	plan->insert_keys_hidden = plan->row_security && plan->inserts_unseen &&
 		!inserts_keep_keys(plan);
+	bulk_sync_plan_direct(plan);
 }
 
 /*-------------------------------------------------------------------------

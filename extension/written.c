@@ -118,7 +118,7 @@ bulk_sync_collect_written(BulkSyncApply *state, TupleTableSlot *slot)
 	Datum	   *values = palloc(set->desc->natts * sizeof(Datum));
 	bool	   *isnull = palloc(set->desc->natts * sizeof(bool));
 
-	if (set == &state->written->inserts)
+	if (state->source != NULL || set == &state->written->inserts)
 	{
 		TupleTableSlot *source = inserted_source(state);
 

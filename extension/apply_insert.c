@@ -1,0 +1,407 @@
+/*-------------------------------------------------------------------------
+ *
+ * apply_insert.c
+ *	  Inserts rows into plain tables and partitions as COPY does: many at a
+ *	  time, into buffers of the partitions that they go to.
+ *
+ * A row goes in by itself where somebody could look for those before it: where
+ * its table has BEFORE triggers, or a default calls a function that may.  These
+ * are the conditions of COPY (see copyfrom.c).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "direct.h"
+
+#include "access/heapam.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "executor/execPartition.h"
+#include "executor/nodeModifyTable.h"
+#include "miscadmin.h"
+#include "optimizer/optimizer.h"
+#include "rewrite/rewriteHandler.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+/* A buffer is full with so many rows, or so many bytes: as those of COPY */
+#define MAX_ROWS	1000
+#define MAX_BYTES	65535
+
+/* So many tables get a ring of buffers of their own */
+#define MAX_RINGS	32
+
+/* The rows that wait for one table; hung on its ResultRelInfo */
+typedef struct RowBuffer
+{
+	BulkSyncDirectTable table;
+	bool		at_once;		/* rows must not wait */
+	int			nslots;			/* of them, nrows are in use */
+	int			nrows;
+	TupleTableSlot *slots[MAX_ROWS];
+	TupleTableSlot *sources[MAX_ROWS];	/* difference rows, if they are returned */
+	BulkInsertState bulk;
+} RowBuffer;
+
+typedef struct Inserts
+{
+	BulkSyncDirect direct;
+	bool		at_once;		/* whatever the table */
+	int			nrows;			/* waiting, in all buffers */
+	Size		nbytes;
+	List	   *buffers;		/* of RowBuffer */
+
+	/* What a row gets in columns that are not staged, by attribute number - 1 */
+	ExprState **defaults;
+
+	/* A partitioned target */
+	TupleTableSlot *root_slot;
+	ModifyTableState *mtstate;
+	PartitionTupleRouting *routing;
+} Inserts;
+
+/*-------------------------------------------------------------------------
+ * Rows
+ *-------------------------------------------------------------------------
+ */
+
+/* Is the default of a column one that may look at the table? */
+static bool
+init_default(Inserts *inserts, AttrNumber attno)
+{
+	Expr	   *expr = (Expr *) build_column_default(inserts->direct.plan->target, attno);
+
+	if (expr == NULL)
+		return false;
+	expr = expression_planner(expr);
+	inserts->defaults[attno - 1] = ExecInitExpr(expr, NULL);
+	return contain_volatile_functions_not_nextval((Node *) expr);
+}
+
+static void
+init_defaults(Inserts *inserts)
+{
+	const BulkSyncPlan *plan = inserts->direct.plan;
+	TupleDesc	desc = RelationGetDescr(plan->target);
+
+	inserts->defaults = palloc0(Max(desc->natts, 1) * sizeof(ExprState *));
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attr = TupleDescAttr(desc, i);
+		int			column = bulk_sync_find_column(plan, i + 1);
+
+		if (attr->attisdropped || attr->attgenerated != '\0' ||
+			(column >= 0 && plan->columns[column].insertable && !plan->columns[column].assigned))
+			continue;
+		inserts->at_once |= init_default(inserts, i + 1);
+	}
+}
+
+/* The row to be inserted, as the target has its columns */
+static void
+make_row(Inserts *inserts, TupleTableSlot *source, TupleTableSlot *slot)
+{
+	const BulkSyncPlan *plan = inserts->direct.plan;
+	ExprContext *econtext = GetPerTupleExprContext(inserts->direct.estate);
+	int			natts = slot->tts_tupleDescriptor->natts;
+
+	ExecClearTuple(slot);
+	memset(slot->tts_isnull, true, natts * sizeof(bool));
+	for (int i = 0; i < plan->ncolumns; i++)
+	{
+		AttrNumber	attno = plan->columns[i].target_attno;
+
+		if (!plan->columns[i].insertable)
+			continue;
+		slot->tts_values[attno - 1] = source->tts_values[BULK_SYNC_DIFF_WANTED(i) - 1];
+		slot->tts_isnull[attno - 1] = source->tts_isnull[BULK_SYNC_DIFF_WANTED(i) - 1];
+	}
+	for (int i = 0; i < natts; i++)
+	{
+		if (inserts->defaults[i] != NULL && slot->tts_isnull[i])
+		{
+			MemoryContext oldcontext = MemoryContextSwitchTo(econtext->ecxt_per_tuple_memory);
+
+			slot->tts_values[i] = ExecEvalExpr(inserts->defaults[i], econtext,
+											   &slot->tts_isnull[i]);
+			MemoryContextSwitchTo(oldcontext);
+		}
+	}
+	ExecStoreVirtualTuple(slot);
+}
+
+/*-------------------------------------------------------------------------
+ * Buffers
+ *-------------------------------------------------------------------------
+ */
+static RowBuffer *
+make_buffer(Inserts *inserts, ResultRelInfo *relinfo)
+{
+	BulkSyncDirect *direct = &inserts->direct;
+	RowBuffer  *buffer = palloc0(sizeof(RowBuffer));
+	TriggerDesc *triggers = relinfo->ri_TrigDesc;
+
+	buffer->table.rel = relinfo->ri_RelationDesc;
+	buffer->table.relinfo = relinfo;
+	buffer->table.attnos = bulk_sync_direct_attnos(direct->plan, buffer->table.rel);
+	buffer->at_once = inserts->at_once || (triggers != NULL && triggers->trig_insert_before_row);
+	/* Syncs that run side by side wait for each other in the order of the key */
+	buffer->table.indexes = bulk_sync_index_begin(direct->estate, relinfo, CMD_INSERT,
+												  buffer->at_once || direct->plan->insert_by_key,
+												  list_length(direct->plan->tree));
+	if (list_length(inserts->buffers) < MAX_RINGS)
+		buffer->bulk = GetBulkInsertState();
+	relinfo->ri_CopyMultiInsertBuffer = (struct CopyMultiInsertBuffer *) buffer;
+	inserts->buffers = lappend(inserts->buffers, buffer);
+	return buffer;
+}
+
+static RowBuffer *
+buffer_of(Inserts *inserts, ResultRelInfo *relinfo)
+{
+	if (relinfo->ri_CopyMultiInsertBuffer == NULL)
+		return make_buffer(inserts, relinfo);
+	return (RowBuffer *) relinfo->ri_CopyMultiInsertBuffer;
+}
+
+/* What comes after a row is in its table */
+static void
+row_inserted(Inserts *inserts, RowBuffer *buffer, TupleTableSlot *slot, TupleTableSlot *source)
+{
+	BulkSyncDirect *direct = &inserts->direct;
+	List	   *recheck;
+
+	recheck = bulk_sync_index_add(buffer->table.indexes, slot, false);
+	ExecARInsertTriggers(direct->estate, buffer->table.relinfo, slot, recheck, direct->capture);
+	list_free(recheck);
+	bulk_sync_direct_report(direct, source, &buffer->table, slot, false);
+}
+
+/* Inserts the rows that wait for a table */
+static void
+flush_buffer(Inserts *inserts, RowBuffer *buffer)
+{
+	EState	   *estate = inserts->direct.estate;
+	MemoryContext oldcontext;
+
+	if (buffer->nrows == 0)
+		return;
+	oldcontext = MemoryContextSwitchTo(GetPerTupleMemoryContext(estate));
+	table_multi_insert(buffer->table.rel, buffer->slots, buffer->nrows, estate->es_output_cid, 0,
+					   buffer->bulk);
+	MemoryContextSwitchTo(oldcontext);
+	if (buffer->bulk != NULL && inserts->routing != NULL)
+		ReleaseBulkInsertStatePin(buffer->bulk);
+	for (int i = 0; i < buffer->nrows; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		ResetPerTupleExprContext(estate);
+		row_inserted(inserts, buffer, buffer->slots[i], buffer->sources[i]);
+		ExecClearTuple(buffer->slots[i]);
+	}
+	buffer->nrows = 0;
+}
+
+static void
+flush_all(Inserts *inserts)
+{
+	ListCell   *lc;
+
+	foreach(lc, inserts->buffers)
+		flush_buffer(inserts, (RowBuffer *) lfirst(lc));
+	inserts->nrows = 0;
+	inserts->nbytes = 0;
+}
+
+/* The place for the next row of a buffer, and for the row that it comes from */
+static TupleTableSlot *
+next_slot(Inserts *inserts, RowBuffer *buffer, TupleTableSlot *source)
+{
+	int			n = buffer->nrows;
+
+	if (n == buffer->nslots)
+	{
+		buffer->slots[n] = table_slot_create(buffer->table.rel, NULL);
+		if (inserts->direct.returning && !buffer->at_once)
+			buffer->sources[n] = MakeSingleTupleTableSlot(source->tts_tupleDescriptor,
+														  &TTSOpsMinimalTuple);
+		buffer->nslots++;
+	}
+	if (buffer->sources[n] != NULL)
+	{
+		ExecCopySlot(buffer->sources[n], source);
+		slot_getallattrs(buffer->sources[n]);
+	}
+	return buffer->slots[n];
+}
+
+/*-------------------------------------------------------------------------
+ * The phase
+ *-------------------------------------------------------------------------
+ */
+
+/* BEFORE trigger, generated columns, constraints; false: a trigger suppressed it */
+static bool
+check_row(Inserts *inserts, RowBuffer *buffer, TupleTableSlot *slot)
+{
+	EState	   *estate = inserts->direct.estate;
+	ResultRelInfo *relinfo = buffer->table.relinfo;
+	TupleConstr *constr = RelationGetDescr(buffer->table.rel)->constr;
+	bool		triggered = relinfo->ri_TrigDesc != NULL &&
+		relinfo->ri_TrigDesc->trig_insert_before_row;
+
+	slot->tts_tableOid = RelationGetRelid(buffer->table.rel);
+	if (triggered && !ExecBRInsertTriggers(estate, relinfo, slot))
+		return false;
+	if (constr != NULL && constr->has_generated_stored)
+		ExecComputeStoredGenerated(relinfo, estate, slot, CMD_INSERT);
+	if (constr != NULL)
+		ExecConstraints(relinfo, slot, estate);
+	/* Routing has found the right partition, but for what a trigger did */
+	if (buffer->table.rel->rd_rel->relispartition && (inserts->routing == NULL || triggered))
+		ExecPartitionCheck(relinfo, slot, estate, true);
+	return true;
+}
+
+/* Inserts a row without waiting */
+static bool
+insert_now(Inserts *inserts, RowBuffer *buffer, TupleTableSlot *slot, TupleTableSlot *source)
+{
+	EState	   *estate = inserts->direct.estate;
+	BulkSyncApply *state = inserts->direct.state;
+	bool		written;
+
+	CommandCounterIncrement();
+	UpdateActiveSnapshotCommandId();
+	estate->es_output_cid = GetCurrentCommandId(true);
+	/* To conflict.c the question is about this row: those before it are ours */
+	state->source = source;
+	ExecMaterializeSlot(slot);
+	written = check_row(inserts, buffer, slot);
+	if (written)
+	{
+		table_tuple_insert(buffer->table.rel, slot, estate->es_output_cid, 0, buffer->bulk);
+		row_inserted(inserts, buffer, slot, source);
+	}
+	state->source = NULL;
+	ExecClearTuple(slot);
+	return written;
+}
+
+static bool
+insert_row(Inserts *inserts, TupleTableSlot *source)
+{
+	BulkSyncDirect *direct = &inserts->direct;
+	ResultRelInfo *relinfo = direct->root;
+	RowBuffer  *buffer;
+	TupleTableSlot *slot;
+	TupleConversionMap *map;
+
+	if (inserts->routing != NULL)
+	{
+		make_row(inserts, source, inserts->root_slot);
+		relinfo = ExecFindPartition(inserts->mtstate, direct->root, inserts->routing,
+									inserts->root_slot, direct->estate);
+		buffer = buffer_of(inserts, relinfo);
+		slot = next_slot(inserts, buffer, source);
+		map = bulk_sync_root_to_partition(relinfo, direct->estate);
+		if (map != NULL)
+			(void) execute_attr_map_slot(map->attrMap, inserts->root_slot, slot);
+		else
+			ExecCopySlot(slot, inserts->root_slot);
+	}
+	else
+	{
+		buffer = buffer_of(inserts, relinfo);
+		slot = next_slot(inserts, buffer, source);
+		make_row(inserts, source, slot);
+	}
+
+	if (buffer->at_once)
+		return insert_now(inserts, buffer, slot, source);
+	(void) check_row(inserts, buffer, slot);
+	ExecMaterializeSlot(slot);
+	buffer->nrows++;
+	inserts->nrows++;
+	inserts->nbytes += ((MinimalTupleTableSlot *) source)->mintuple->t_len;
+	if (inserts->nrows >= MAX_ROWS || inserts->nbytes >= MAX_BYTES)
+		flush_all(inserts);
+	return true;
+}
+
+static void
+begin_inserts(Inserts *inserts, BulkSyncApply *state, bool returning)
+{
+	BulkSyncDirect *direct = &inserts->direct;
+	Relation	target = state->plan->target;
+
+	memset(inserts, 0, sizeof(Inserts));
+	bulk_sync_direct_begin(direct, state, CMD_INSERT, returning);
+	init_defaults(inserts);
+	if (target->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+	{
+		CheckCmdReplicaIdentity(target, CMD_INSERT);
+		ExecOpenIndices(direct->root, false);
+		return;
+	}
+
+	/* Routing asks for the state of a plan: this much of it */
+	inserts->mtstate = makeNode(ModifyTableState);
+	inserts->mtstate->ps.state = direct->estate;
+	inserts->mtstate->operation = CMD_INSERT;
+	inserts->mtstate->mt_nrels = 1;
+	inserts->mtstate->resultRelInfo = direct->root;
+	inserts->mtstate->rootResultRelInfo = direct->root;
+	inserts->routing = ExecSetupPartitionTupleRouting(direct->estate, target);
+	inserts->root_slot = table_slot_create(target, NULL);
+}
+
+static void
+end_inserts(Inserts *inserts)
+{
+	ListCell   *lc;
+
+	flush_all(inserts);
+	foreach(lc, inserts->buffers)
+	{
+		RowBuffer  *buffer = (RowBuffer *) lfirst(lc);
+
+		bulk_sync_index_finish(buffer->table.indexes);
+		buffer->table.relinfo->ri_CopyMultiInsertBuffer = NULL;
+		for (int i = 0; i < buffer->nslots; i++)
+		{
+			ExecDropSingleTupleTableSlot(buffer->slots[i]);
+			if (buffer->sources[i] != NULL)
+				ExecDropSingleTupleTableSlot(buffer->sources[i]);
+		}
+		if (buffer->bulk != NULL)
+			FreeBulkInsertState(buffer->bulk);
+		table_finish_bulk_insert(buffer->table.rel, 0);
+	}
+	if (inserts->routing != NULL)
+	{
+		ExecCleanupTupleRouting(inserts->mtstate, inserts->routing);
+		ExecDropSingleTupleTableSlot(inserts->root_slot);
+	}
+	else
+		ExecCloseIndices(inserts->direct.root);
+	inserts->direct.state->insert_stmt = inserts->direct.stmt;
+	bulk_sync_direct_end(&inserts->direct);
+}
+
+/* Inserts the planned rows; returns how many were */
+uint64
+bulk_sync_direct_insert(BulkSyncApply *state, bool returning)
+{
+	const BulkSyncRowSet *set = &state->difference->inserts;
+	Inserts		inserts;
+	TupleTableSlot *source;
+	uint64		processed = 0;
+
+	begin_inserts(&inserts, state, returning);
+	source = bulk_sync_direct_first(set);
+	while (bulk_sync_direct_next(&inserts.direct, set, source))
+		processed += insert_row(&inserts, source);
+	ExecDropSingleTupleTableSlot(source);
+	end_inserts(&inserts);
+	return processed;
+}

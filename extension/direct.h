@@ -1,0 +1,67 @@
+/*-------------------------------------------------------------------------
+ *
+ * direct.h
+ *	  What the files that write rows without SQL share with each other.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BULK_SYNC_DIRECT_H
+#define BULK_SYNC_DIRECT_H
+
+#include "apply.h"
+
+#include "commands/trigger.h"
+#include "executor/executor.h"
+
+/* Index entries of the rows of one table (index_entries.c) */
+typedef struct BulkSyncIndexWriter BulkSyncIndexWriter;
+
+/* A table that rows are written to: the target, or a partition of it */
+typedef struct BulkSyncDirectTable
+{
+	Relation	rel;
+	ResultRelInfo *relinfo;
+	AttrNumber *attnos;			/* by attribute number of the target - 1 */
+	TupleTableSlot *old_slot;
+	TupleTableSlot *new_slot;
+	BulkSyncIndexWriter *indexes;
+} BulkSyncDirectTable;
+
+/* One phase: the executor's state for it, made without a plan */
+typedef struct BulkSyncDirect
+{
+	BulkSyncApply *state;
+	const BulkSyncPlan *plan;
+	PlannedStmt *stmt;			/* no plan, but all that triggers ask for */
+	EState	   *estate;
+	EPQState	epq;			/* BEFORE triggers want one */
+	ResultRelInfo *root;		/* of the target */
+	TransitionCaptureState *capture;
+	BulkSyncDirectTable table;	/* deletes, updates: the one they are in */
+	bool		returning;		/* written rows are wanted */
+	TupleTableSlot *returned;	/* shaped as by RETURNING */
+	MemoryContext oldcontext;
+} BulkSyncDirect;
+
+/* in direct.c */
+extern void bulk_sync_direct_begin(BulkSyncDirect *direct, BulkSyncApply *state, CmdType command,
+								   bool returning);
+extern void bulk_sync_direct_end(BulkSyncDirect *direct);
+extern void bulk_sync_direct_open(BulkSyncDirect *direct, Oid tableoid, CmdType command);
+extern void bulk_sync_direct_close(BulkSyncDirect *direct);
+extern void bulk_sync_direct_report(BulkSyncDirect *direct, TupleTableSlot *source,
+									const BulkSyncDirectTable *table, TupleTableSlot *row,
+									bool mark);
+extern AttrNumber *bulk_sync_direct_attnos(const BulkSyncPlan *plan, Relation rel);
+extern TupleTableSlot *bulk_sync_direct_first(const BulkSyncRowSet *set);
+extern bool bulk_sync_direct_next(BulkSyncDirect *direct, const BulkSyncRowSet *set,
+								  TupleTableSlot *slot);
+
+/* in index_entries.c */
+extern BulkSyncIndexWriter *bulk_sync_index_begin(EState *estate, ResultRelInfo *relinfo,
+												  CmdType command, bool at_once, int sharers);
+extern List *bulk_sync_index_add(BulkSyncIndexWriter *writer, TupleTableSlot *slot,
+								 bool only_summarizing);
+extern void bulk_sync_index_finish(BulkSyncIndexWriter *writer);
+
+#endif							/* BULK_SYNC_DIRECT_H */

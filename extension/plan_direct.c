@@ -1,0 +1,116 @@
+/*-------------------------------------------------------------------------
+ *
+ * plan_direct.c
+ *	  Can rows be written without SQL?
+ *
+ * They can where all that takes effect are constraints, indexes, triggers and
+ * partitions.  Rules, policies, views, foreign tables and children that are no
+ * partitions are left to the statements of apply.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "bulk_sync.h"
+
+#include "access/relation.h"
+#include "access/sysattr.h"
+#include "catalog/partition.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "rewrite/rewriteHandler.h"
+#include "utils/lsyscache.h"
+
+/* The columns that an update may set, as a relation of the tree numbers them */
+static Bitmapset *
+set_columns(const BulkSyncPlan *plan, Relation rel)
+{
+	TupleDesc	desc = RelationGetDescr(plan->target);
+	Bitmapset  *columns = NULL;
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attr = TupleDescAttr(desc, i);
+		int			column = bulk_sync_find_column(plan, i + 1);
+
+		if (i + 1 == plan->soft_attno ||
+			(column >= 0 && bulk_sync_column_is_set(plan, column, NULL)))
+			columns = bms_add_member(columns, bulk_sync_find_attribute(rel, NameStr(attr->attname)) -
+									 FirstLowInvalidHeapAttributeNumber);
+	}
+	return columns;
+}
+
+/* May an update change what decides about a row's partition? */
+static bool
+update_may_move(const BulkSyncPlan *plan)
+{
+	bool		may_move = false;
+	ListCell   *lc;
+
+	foreach(lc, plan->tree)
+	{
+		Relation	rel = relation_open(lfirst_oid(lc), NoLock);
+
+		if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+			may_move = may_move || has_partition_attrs(rel, set_columns(plan, rel), NULL);
+		relation_close(rel, NoLock);
+	}
+	return may_move;
+}
+
+/* Does a column that is not staged have a type that might refuse NULL? */
+static bool
+domain_gets_null(const BulkSyncPlan *plan)
+{
+	TupleDesc	desc = RelationGetDescr(plan->target);
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attr = TupleDescAttr(desc, i);
+		int			column = bulk_sync_find_column(plan, i + 1);
+
+		if (!attr->attisdropped && attr->attgenerated == '\0' &&
+			get_typtype(attr->atttypid) == TYPTYPE_DOMAIN &&
+			(column < 0 || !plan->columns[column].insertable) &&
+			build_column_default(plan->target, i + 1) == NULL)
+			return true;
+	}
+	return false;
+}
+
+/* A mark in a column of a domain would have to be checked, and a precise one rounded */
+static bool
+mark_fits(const BulkSyncPlan *plan)
+{
+	Form_pg_attribute attr;
+
+	if (plan->soft_attno == InvalidAttrNumber)
+		return true;
+	attr = TupleDescAttr(RelationGetDescr(plan->target), plan->soft_attno - 1);
+	return attr->atttypid == plan->soft_type && attr->atttypmod == -1;
+}
+
+void
+bulk_sync_plan_direct(BulkSyncPlan *plan)
+{
+	Relation	target = plan->target;
+	bool		partitioned = target->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
+
+	if (bulk_sync_applier == BULK_SYNC_APPLIER_SQL ||
+		(!partitioned && !plan->single_table) ||
+		plan->address_by_key || plan->has_rules || plan->row_security ||
+		bulk_sync_has_virtual_columns(RelationGetDescr(target)))
+		return;
+
+	/* What a BEFORE trigger sends to another partition, SQL chases */
+	if (partitioned && plan->row_at_a_time)
+		return;
+
+	if (!mark_fits(plan))
+		return;
+
+	plan->direct = true;
+	/* Of a partition that is the target itself, SQL says that it cannot leave */
+	plan->update_may_move = target->rd_rel->relispartition ||
+		(partitioned && update_may_move(plan));
+	plan->direct_insert = !plan->options->ignore_conflicts && !domain_gets_null(plan);
+}
