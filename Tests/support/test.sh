@@ -37,6 +37,7 @@ section() {
 }
 
 setup_packages
+data_in_memory
 section Lint succeeds lint "$SUPPORT/lint.sh"
 section 'Static analysis' succeeds 'static analysis' "$SUPPORT/analyze.sh"
 for version in "${VERSIONS[@]}"; do
