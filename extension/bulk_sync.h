@@ -27,6 +27,7 @@
 #include "nodes/lockoptions.h"
 #include "nodes/params.h"
 #include "nodes/plannodes.h"
+#include "nodes/primnodes.h"
 #include "rewrite/prs2lock.h"
 #include "storage/itemptr.h"
 #include "storage/lockdefs.h"
@@ -250,7 +251,8 @@ typedef struct BulkSyncPlan
 	/* The relations: open, and locked until the end of the transaction */
 	Relation	target;
 	Relation	staged;
-	char	   *target_sql;		/* qualified and quoted */
+	RangeVar   *target_name;	/* as it was when the plan was made */
+	char	   *target_sql;		/* the same, qualified and quoted */
 	char	   *staged_sql;
 	List	   *tree;			/* OIDs: the target and all its children */
 
@@ -318,7 +320,8 @@ typedef struct BulkSyncPlan
 	bool		row_security;	/* policies decide what may be written */
 	bool		lock_rows;		/* planned rows are locked before any write */
 	bool		direct;			/* rows are deleted and updated without SQL ... */
-	bool		direct_insert;	/* ... and inserted */
+	bool		direct_insert;	/* ... and inserted, */
+	bool		insert_in_order;	/* then in an order that somebody may notice */
 	bool		update_may_move;	/* an update may send a row to another partition */
 	bool		row_at_a_time;	/* BEFORE triggers may change planned rows */
 	bool		single_table;	/* neither partitions nor children */
@@ -549,7 +552,7 @@ extern bool bulk_sync_triggers_only_check(const TriggerDesc *triggers);
 extern void bulk_sync_plan_lookup(BulkSyncPlan *plan);
 
 /* in plan_direct.c */
-extern void bulk_sync_plan_direct(BulkSyncPlan *plan);
+extern void bulk_sync_plan_direct(BulkSyncPlan *plan, bool only_checks);
 
 /* in names.c */
 extern AttrNumber bulk_sync_find_attribute(Relation rel, const char *name);

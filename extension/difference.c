@@ -450,7 +450,8 @@ sort_set(BulkSyncRowSet *set, const SortKeys *keys)
 
 /*
  * Brings updates and deletes into the order of their addresses, and inserts
- * into their own if rows are returned; else the INSERT sorts them as it goes.
+ * into their own if rows are returned or inserted without SQL; else the INSERT
+ * sorts them as it goes.
  */
 void
 bulk_sync_difference_sort(BulkSyncDifference *difference)
@@ -466,7 +467,8 @@ bulk_sync_difference_sort(BulkSyncDifference *difference)
 	sort_set(&difference->deletes, &by_address);
 	sort_set(&difference->updates, &by_address);
 
-	if (plan->options->purpose == BULK_SYNC_RETURN)
+	if (plan->options->purpose == BULK_SYNC_RETURN ||
+		(plan->direct_insert && plan->insert_in_order))
 	{
 		init_sort_keys(&by_staging, plan->nkeys + 1);
 		for (int i = 0; plan->insert_by_key && i < plan->nkeys; i++)

@@ -75,6 +75,7 @@ bulk_sync_direct_begin(BulkSyncDirect *direct, BulkSyncApply *state, CmdType com
 	direct->returning = returning;
 	direct->stmt = bulk_sync_make_statement(command, plan->target, perms,
 											written_columns(plan, state->difference, command));
+	bulk_sync_check_target_name(plan);
 	bulk_sync_check_permissions(direct->stmt);
 	/* Beside the lock of the call, the one that a statement takes */
 	LockRelationOid(RelationGetRelid(plan->target), RowExclusiveLock);

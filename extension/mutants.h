@@ -4,8 +4,9 @@
  *	  Deliberate bugs, to see whether the tests notice them.
  *
  * They exist only in a library that is built with -DBULK_SYNC_MUTANTS, where
- * the setting bulk_sync.mutant chooses one (Tests/mutants/run).  In any other
- * library BULK_SYNC_MUTANT() is the constant false and nothing is left of it.
+ * the setting bulk_sync.mutant chooses one: "make test-mutants" runs the tests
+ * with each of them (Tests/support/mutants.sh).  In any other library
+ * BULK_SYNC_MUTANT() is the constant false and nothing is left of it.
  *
  * A mutant is one condition at the place where the mistake could be made.  Add
  * one here and there: the script finds it by this list.

@@ -24,6 +24,7 @@
 #include "rewrite/rewriteDefine.h"
 #include "foreign/fdwapi.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "rewrite/rewriteHandler.h"
 #include "storage/lmgr.h"
@@ -573,7 +574,7 @@ plan_writing(BulkSyncPlan *plan)
 	plan->inserts_unseen = !caller_sees_inserts(plan);
 	plan->insert_keys_hidden = plan->row_security && plan->inserts_unseen &&
 		!inserts_keep_keys(plan);
-	bulk_sync_plan_direct(plan);
+	bulk_sync_plan_direct(plan, only_checks);
 }
 
 /*-------------------------------------------------------------------------
@@ -590,6 +591,8 @@ resolve(const BulkSyncOptions *options)
 	plan->target = bulk_sync_open_target(options->target, "target");
 	plan->staged = open_staged(options->staged);
 	check_writable(plan);
+	plan->target_name = makeRangeVar(get_namespace_name(RelationGetNamespace(plan->target)),
+									 pstrdup(RelationGetRelationName(plan->target)), -1);
 	plan->target_sql = bulk_sync_relation_sql(plan->target);
 	bulk_sync_plan_columns(plan);
 	plan_staged(plan);

@@ -16,6 +16,7 @@
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
+#include "optimizer/optimizer.h"
 #include "rewrite/rewriteHandler.h"
 #include "utils/lsyscache.h"
 
@@ -89,8 +90,32 @@ mark_fits(const BulkSyncPlan *plan)
 	return attr->atttypid == plan->soft_type && attr->atttypmod == -1;
 }
 
+/*
+ * Does anybody notice in which order rows are inserted?  Whoever looks at the
+ * ids that a sequence gave them, and triggers.
+ */
+static bool
+order_is_noticed(const BulkSyncPlan *plan)
+{
+	TupleDesc	desc = RelationGetDescr(plan->target);
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attr = TupleDescAttr(desc, i);
+		int			column = bulk_sync_find_column(plan, i + 1);
+
+		if (attr->attisdropped || attr->attgenerated != '\0' ||
+			(column >= 0 && plan->columns[column].insertable && !plan->columns[column].assigned))
+			continue;
+		if (contain_volatile_functions(build_column_default(plan->target, i + 1)))
+			return true;
+	}
+	return plan->insert_by_key;
+}
+
+/* only_checks: all that triggers do is to check */
 void
-bulk_sync_plan_direct(BulkSyncPlan *plan)
+bulk_sync_plan_direct(BulkSyncPlan *plan, bool only_checks)
 {
 	Relation	target = plan->target;
 	bool		partitioned = target->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
@@ -113,4 +138,5 @@ bulk_sync_plan_direct(BulkSyncPlan *plan)
 	plan->update_may_move = target->rd_rel->relispartition ||
 		(partitioned && update_may_move(plan));
 	plan->direct_insert = !plan->options->ignore_conflicts && !domain_gets_null(plan);
+	plan->insert_in_order = !only_checks || order_is_noticed(plan);
 }

@@ -48,6 +48,7 @@ extern BulkSyncStatement *bulk_sync_prepare_read(const char *sql, const Oid *par
 												 int nparams, QueryEnvironment *env,
 												 Relation target, ParamListInfo params);
 extern BulkSyncStatement *bulk_sync_prepare_staged(const char *sql, Relation staged);
+extern void bulk_sync_check_target_name(const BulkSyncPlan *plan);
 extern void bulk_sync_check_statement(BulkSyncStatement *statement);
 extern BulkSyncStatement *bulk_sync_prepare_query(Query *query, const char *sql);
 extern BulkSyncStatement *bulk_sync_prepare_writable(const char *sql, QueryEnvironment *env,

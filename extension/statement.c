@@ -16,6 +16,7 @@
 
 #include "access/sysattr.h"
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
@@ -94,6 +95,16 @@ forgive_system_columns(Query *query, Oid relid)
  * the one that was named in the call.
  */
 static void
+replaced_error(Relation expected)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_IN_USE),
+			 errmsg("relation \"%s\" was replaced while it was being synced",
+					RelationGetRelationName(expected)),
+			 errdetail("Its name now belongs to another relation.")));
+}
+
+static void
 check_relation(Query *query, const char *alias, Relation expected)
 {
 	ListCell   *lc;
@@ -105,12 +116,16 @@ check_relation(Query *query, const char *alias, Relation expected)
 		if (rte->rtekind == RTE_RELATION && rte->alias != NULL &&
 			strcmp(rte->alias->aliasname, alias) == 0 &&
 			rte->relid != RelationGetRelid(expected))
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_IN_USE),
-					 errmsg("relation \"%s\" was replaced while it was being synced",
-							RelationGetRelationName(expected)),
-					 errdetail("Its name now belongs to another relation.")));
+			replaced_error(expected);
 	}
+}
+
+/* The same before rows are written without a statement, which would name it */
+void
+bulk_sync_check_target_name(const BulkSyncPlan *plan)
+{
+	if (RangeVarGetRelid(plan->target_name, NoLock, true) != RelationGetRelid(plan->target))
+		replaced_error(plan->target);
 }
 
 /*
@@ -151,13 +166,29 @@ coalesce_with_defaults(Query *query, Relation target, Bitmapset *attnos)
 	}
 }
 
+/* Analyzes a statement in which "alias" must be that relation (none if NULL) */
+static Query *
+analyze_statement(const char *sql, const Oid *param_types, int nparams, QueryEnvironment *env,
+				  const char *alias, Relation relation)
+{
+	List	   *parsed = pg_parse_query(sql);
+	Query	   *query;
+
+	Assert(list_length(parsed) == 1);
+	query = parse_analyze_fixedparams(linitial_node(RawStmt, parsed), sql,
+									  param_types, nparams, env);
+	if (relation != NULL)
+		check_relation(query, alias, relation);
+	return query;
+}
+
 /*
  * Plans a rewritten query.  by_address says that the only sensible join is to
  * fetch each row of the difference by its tid: it writes in that order, needs
  * no memory and no statistics, and never reads the whole table.
  */
 static PlannedStmt *
-plan_query(Query *query, const char *sql, bool by_address)
+plan_query(Query *query, const char *sql, ParamListInfo params, bool by_address)
 {
 	PlannedStmt *planned;
 	int			nestlevel;
@@ -174,7 +205,7 @@ plan_query(Query *query, const char *sql, bool by_address)
 	}
 
 	if (!by_address)
-		return pg_plan_query(query, sql, 0, NULL);
+		return pg_plan_query(query, sql, 0, params);
 
 	nestlevel = NewGUCNestLevel();
 	(void) set_config_option("enable_hashjoin", "off", PGC_USERSET, PGC_S_SESSION,
@@ -185,9 +216,25 @@ plan_query(Query *query, const char *sql, bool by_address)
 							 GUC_ACTION_SAVE, true, 0, false);
 	(void) set_config_option("enable_tidscan", "on", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
-	planned = pg_plan_query(query, sql, 0, NULL);
+	planned = pg_plan_query(query, sql, 0, params);
 	AtEOXact_GUC(true, nestlevel);
 	return planned;
+}
+
+/* Rewrites an analyzed query and plans all that comes of it; see plan_query() */
+static BulkSyncStatement *
+plan_statement(Query *query, const char *sql, QueryEnvironment *env, ParamListInfo params,
+			   bool by_address)
+{
+	BulkSyncStatement *statement = palloc0(sizeof(BulkSyncStatement));
+	ListCell   *lc;
+
+	statement->sql = sql;
+	statement->env = env;
+	foreach(lc, pg_rewrite_query(query))
+		statement->stmts = lappend(statement->stmts,
+								   plan_query(lfirst_node(Query, lc), sql, params, by_address));
+	return statement;
 }
 
 /*
@@ -201,31 +248,18 @@ BulkSyncStatement *
 bulk_sync_prepare(const char *sql, const Oid *param_types, int nparams,
 				  QueryEnvironment *env, Relation target, Bitmapset *assigned, int flags)
 {
-	BulkSyncStatement *statement = palloc0(sizeof(BulkSyncStatement));
-	List	   *parsed = pg_parse_query(sql);
-	Query	   *query;
-	ListCell   *lc;
+	Query	   *query = analyze_statement(sql, param_types, nparams, env,
+										  BULK_SYNC_TARGET_ALIAS, target);
 
-	Assert(list_length(parsed) == 1);
-	query = parse_analyze_fixedparams(linitial_node(RawStmt, parsed), sql,
-									  param_types, nparams, env);
 	if (target != NULL)
 	{
-		check_relation(query, BULK_SYNC_TARGET_ALIAS, target);
 		forgive_system_columns(query, RelationGetRelid(target));
 		if (query->commandType == CMD_INSERT && (flags & BULK_SYNC_UNSEEN) != 0)
 			forgive_returning(query);
 		if (!bms_is_empty(assigned))
 			coalesce_with_defaults(query, target, assigned);
 	}
-
-	statement->sql = sql;
-	statement->env = env;
-	foreach(lc, pg_rewrite_query(query))
-		statement->stmts = lappend(statement->stmts,
-								   plan_query(lfirst_node(Query, lc), sql,
-											  (flags & BULK_SYNC_BY_ADDRESS) != 0));
-	return statement;
+	return plan_statement(query, sql, env, NULL, (flags & BULK_SYNC_BY_ADDRESS) != 0);
 }
 
 /* Plans a query whose parameters are known, so that statistics can be used */
@@ -233,53 +267,31 @@ BulkSyncStatement *
 bulk_sync_prepare_read(const char *sql, const Oid *param_types, int nparams,
 					   QueryEnvironment *env, Relation target, ParamListInfo params)
 {
-	BulkSyncStatement *statement = palloc0(sizeof(BulkSyncStatement));
-	List	   *parsed = pg_parse_query(sql);
-	Query	   *query;
-	ListCell   *lc;
+	Query	   *query = analyze_statement(sql, param_types, nparams, env,
+										  BULK_SYNC_TARGET_ALIAS, target);
 
-	query = parse_analyze_fixedparams(linitial_node(RawStmt, parsed), sql,
-									  param_types, nparams, env);
-	check_relation(query, BULK_SYNC_TARGET_ALIAS, target);
 	forgive_system_columns(query, RelationGetRelid(target));
-	statement->sql = sql;
-	statement->env = env;
-	foreach(lc, pg_rewrite_query(query))
-		statement->stmts = lappend(statement->stmts,
-								   pg_plan_query(lfirst_node(Query, lc), sql, 0, params));
-	return statement;
+	return plan_statement(query, sql, env, params, false);
 }
 
 /* Plans the query that reads the staged rows */
 BulkSyncStatement *
 bulk_sync_prepare_staged(const char *sql, Relation staged)
 {
-	BulkSyncStatement *statement = palloc0(sizeof(BulkSyncStatement));
-	List	   *parsed = pg_parse_query(sql);
-	Query	   *query;
-	ListCell   *lc;
+	Query	   *query = analyze_statement(sql, NULL, 0, NULL, BULK_SYNC_STAGED_ALIAS, staged);
 
-	query = parse_analyze_fixedparams(linitial_node(RawStmt, parsed), sql, NULL, 0, NULL);
-	check_relation(query, BULK_SYNC_STAGED_ALIAS, staged);
-	statement->sql = sql;
-	foreach(lc, pg_rewrite_query(query))
-		statement->stmts = lappend(statement->stmts,
-								   plan_query(lfirst_node(Query, lc), sql, false));
-	return statement;
+	return plan_statement(query, sql, NULL, NULL, false);
 }
 
 /* The same for a query tree made from the caller's expression */
 BulkSyncStatement *
 bulk_sync_prepare_query(Query *query, const char *sql)
 {
-	BulkSyncStatement *statement = palloc0(sizeof(BulkSyncStatement));
-	List	   *rewritten;
+	BulkSyncStatement *statement;
 
 	AcquireRewriteLocks(query, true, false);
-	rewritten = pg_rewrite_query(query);
-	Assert(list_length(rewritten) == 1);
-	statement->sql = sql;
-	statement->stmts = list_make1(plan_query(linitial_node(Query, rewritten), sql, false));
+	statement = plan_statement(query, sql, NULL, NULL, false);
+	Assert(list_length(statement->stmts) == 1);
 	return statement;
 }
 
@@ -306,16 +318,13 @@ BulkSyncStatement *
 bulk_sync_prepare_writable(const char *sql, QueryEnvironment *env, Relation target,
 						   CmdType command)
 {
-	BulkSyncStatement *statement = palloc0(sizeof(BulkSyncStatement));
-	List	   *parsed = pg_parse_query(sql);
-	Query	   *query;
+	Query	   *query = analyze_statement(sql, NULL, 0, env, BULK_SYNC_TARGET_ALIAS, target);
+	BulkSyncStatement *statement;
 	List	   *quals;
 	List	   *check_options;
 	bool		row_security;
 	bool		sublinks;
 
-	query = parse_analyze_fixedparams(linitial_node(RawStmt, parsed), sql, NULL, 0, env);
-	check_relation(query, BULK_SYNC_TARGET_ALIAS, target);
 	forgive_system_columns(query, RelationGetRelid(target));
 
 	/* The policies of a command are those of its result relation */
@@ -332,11 +341,8 @@ bulk_sync_prepare_writable(const char *sql, QueryEnvironment *env, Relation targ
 
 	/* The parser locked what it read, and knows nothing of what the policies read */
 	AcquireRewriteLocks(query, true, false);
-
-	statement->sql = sql;
-	statement->env = env;
-	statement->stmts = list_make1(plan_query(linitial_node(Query, pg_rewrite_query(query)), sql,
-											 false));
+	statement = plan_statement(query, sql, env, NULL, false);
+	Assert(list_length(statement->stmts) == 1);
 	return statement;
 }
 

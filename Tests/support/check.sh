@@ -9,6 +9,7 @@ set -euo pipefail
 . "$SUPPORT/version.sh"
 
 setup_packages
+data_in_memory
 SERVER_DATA=
 test_version "${@:-15}"
 if [ -n "$SERVER_DATA" ]; then

@@ -28,12 +28,14 @@
 #     scratch_directory                 sets SCRATCH, a directory that the server's user can read, removed on exit
 #     use_installation VERSION          what start_server does before it starts anything: PG_CONFIG and PATH
 #     at_exit COMMAND...                runs the command on exit, before the servers are stopped
+#     data_in_memory                keeps the data of servers that are started from now on in memory, if there is plenty
 #     say TEXT / die TEXT               message to standard error / and exit 1
 #
 # start_server fails (returns 1) when the extension does not build, and shows the compiler's output. A script that was
 # itself started with a running server in its environment (tests.d) may source this and go on with that server.
 #
-# Nothing is written outside .build (cache of downloaded servers, test output) and a directory below ${TMPDIR:-/tmp}.
+# Nothing is written outside .build (cache of downloaded servers, test output) and a directory below ${TMPDIR:-/tmp}, or
+# one in /dev/shm for data_in_memory.
 
 [ -n "${BULK_SYNC_LIB:-}" ] && return 0
 BULK_SYNC_LIB=1
@@ -63,16 +65,16 @@ at_exit() {
 }
 
 run_exit_commands() {
-    local status=$? command
+    local status=$? command directory
     trap - EXIT
     set +e
     for command in "${EXIT_COMMANDS[@]}"; do
         eval "$command"
     done
     stop_all_servers
-    if [ -n "${SCRATCH:-}" ]; then
-        rm -rf "$SCRATCH"
-    fi
+    for directory in "${SCRATCH:-}" "${DATA_IN_MEMORY:-}"; do
+        [ -z "$directory" ] || rm -rf "$directory"
+    done
     exit "$status"
 }
 

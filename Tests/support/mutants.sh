@@ -14,18 +14,22 @@ MUTANTS_FOR_TESTS=(
 test_mutants() {
     # shellcheck disable=SC2034 # start_server looks at it
     local EXTENSION_FLAGS=-DBULK_SYNC_MUTANTS
-    local version=$1 mutant entry server=${SERVER_DATA:-} config=${PG_CONFIG:-} path=$PATH
+    local version=$1 mutant entry before='' server=${SERVER_DATA:-} config=${PG_CONFIG:-} path=$PATH
     say "PostgreSQL $version: mutants"
     if start_server "$version" autovacuum=off; then
         succeeds 'no mutant' differential_test none 1000
         for mutant in $(every_mutant); do
             entry="$(printf '%s\n' "${MUTANTS_FOR_TESTS[@]}" | grep "^$mutant: " || true)"
+            # Two at a time; but the drivers have one database for all.
             if [ -n "$entry" ]; then
                 succeeds "mutant $mutant" fails_test "$mutant" "${entry#*: }"
-            else
-                succeeds "mutant $mutant" fails_differential_test "$mutant"
+                continue
             fi
+            begin "mutant $mutant" fails_differential_test "$mutant"
+            [ -z "$before" ] || ended "mutant $before"
+            before=$mutant
         done
+        [ -z "$before" ] || ended "mutant $before"
         stop_server
     else
         failed "build with mutants on PostgreSQL $version"

@@ -26,6 +26,41 @@ succeeds() {
     fi
 }
 
+# begin NAME COMMAND...: the same for a command that runs beside the tests that follow; it must not need what they change. What
+# came of it is counted by: ended NAME. The name is that of a file, too.
+begin() {
+    local name=$1
+    shift
+    scratch_directory
+    "$@" >"$SCRATCH/beside-$name" 2>&1 </dev/null &
+    BESIDE[$name]=$!
+}
+
+declare -A BESIDE=()
+
+# A name that was never begun is a test that failed.
+ended() {
+    local name=$1 process=${BESIDE[$1]:-}
+    if [ -n "$process" ] && wait "$process"; then
+        passed
+    else
+        cat "$SCRATCH/beside-$name" >&2
+        failed "$name"
+    fi
+    unset "BESIDE[$name]"
+}
+
+# Where a run breaks off, so does what runs beside it; scripts of ours clean up.
+end_all() {
+    local process
+    for process in "${BESIDE[@]}"; do
+        kill "$process" 2>/dev/null
+        wait "$process"
+    done
+}
+
+at_exit end_all
+
 # count_regress NAME OUTPUT STATUS: adds up what pg_regress or pg_isolation_regress printed. 15 says "test x ... ok" (no
 # "test" in a parallel group), 16 and later "ok 1 - x". A run that broke off before it reached a test failed as well.
 count_regress() {

@@ -9,5 +9,6 @@ set -euo pipefail
 . "$SUPPORT/mutants.sh"
 
 setup_packages
+data_in_memory
 test_mutants "${1:-15}"
 finish

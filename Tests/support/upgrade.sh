@@ -4,22 +4,10 @@
 set -euo pipefail
 # shellcheck source=Tests/support/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=Tests/support/sql.sh
+. "$SUPPORT/sql.sh"
 
 NEW=18
-
-# run SQL: its output, or the SQLSTATE that ended it; each statement is a transaction
-run() {
-    psql -X -q -A -t -v VERBOSITY=sqlstate -v ON_ERROR_STOP=1 -d app <<<"$1" 2>&1 || true
-}
-
-# expect WANTED SQL
-expect() {
-    local got
-    got="$(run "$2")"
-    [ "$got" = "$1" ] || die "$2
-    should give: $1
-    gives:       $got"
-}
 
 # What is in the database, and what the functions make of it. The order in which rows were written decides here, too: which of two
 # staged rows is the last, which of two stored ones is the newest; so does how they are stored (compressed, out of line).
@@ -88,7 +76,7 @@ upgrade() {
 # 15.19, and no part of what is tested. With a 18 that knows them nothing is done.
 forget_column_numbers() {
     grep -q pg_attver "$1/postgres" && ! grep -q pg_attver "$(version_bin "$NEW")/pg_dump" || return 0
-    expect '' "set allow_system_table_mods = on;
+    expect app '' "set allow_system_table_mods = on;
         update pg_attribute set attoptions = nullif(array(select o from unnest(attoptions) as o where o not like 'pg\\_attver=%'), '{}')
          where attoptions::text like '%pg\\_attver=%' and attrelid >= 16384"
 }
@@ -104,8 +92,8 @@ upgrade_from() {
     start_server "$version"
     old_data=$SERVER_DATA old_bin=${PG_CONFIG%/*}
     createdb --template=template0 app
-    expect '' "$fill"
-    before="$(run "$answers")"
+    expect app '' "$fill"
+    before="$(run app "$answers")"
     case $before in
     *ERROR* | *WARNING*) die "before the upgrade: $before" ;;
     *'3MB'*delete*insert*update*) ;;
@@ -119,15 +107,15 @@ upgrade_from() {
     make_cluster --no-data-checksums
     upgrade "$old_bin" "$old_data" "$mode"
     launch_server
-    expect 18 "select current_setting('server_version_num')::int / 10000"
-    expect "$before" "$answers"
+    expect app 18 "select current_setting('server_version_num')::int / 10000"
+    expect app "$before" "$answers"
     # Nothing is left to be done by hand, such as ALTER EXTENSION UPDATE.
     if [ -e "${SERVER_DATA%/data}/update_extensions.sql" ]; then
         cat "${SERVER_DATA%/data}/update_extensions.sql" >&2
         die "pg_upgrade --$mode asks for an update of extensions"
     fi
     # And it is no picture, but the table: the same again finds nothing to do, before and after statistics are made.
-    expect '10|2|1|6|1|3
+    expect app '10|2|1|6|1|3
 9|0|0|9|0|0
 9|0|0|9|0|0' "set search_path = app, tools;
         select * from bulk_sync('target', 'staged', scope => 'g = 1', duplicates => 'last');
@@ -135,7 +123,7 @@ upgrade_from() {
         select * from bulk_sync('target', 'staged', scope => 'g = 1');
         vacuum analyze;
         select * from bulk_sync('target', 'staged', scope => 'g = 1')"
-    expect "$(sed -n 1p <<<"$before" | cut -d '|' -f 1)" 'set client_min_messages = error; drop extension bulk_sync cascade; create extension bulk_sync; select bulk_sync_version()'
+    expect app "$(sed -n 1p <<<"$before" | cut -d '|' -f 1)" 'set client_min_messages = error; drop extension bulk_sync cascade; create extension bulk_sync; select bulk_sync_version()'
     stop_server
     use_server "$old_data"
     stop_server

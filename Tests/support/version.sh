@@ -4,20 +4,27 @@
 # test_version VERSION [setting=value...]: leaves the server running. TESTS, if set, names the regress tests to run. What the tests printed is then to be found in
 # .build/output/VERSION: a results folder there is compared with, or becomes, the expected one.
 test_version() {
-    local version=$1
-    say "PostgreSQL $version: building, starting"
-    if start_server "$@"; then
-        if [ -n "${TESTS:-}" ]; then
-            regress "$version" regress ISOLATION= REGRESS="$TESTS"
-        else
-            regress "$version" regress ISOLATION=
-            regress "$version" isolation REGRESS=
-        fi
-        succeeds 'exported symbols' "$SUPPORT/symbols.sh" "$BUILD_DIRECTORY/bulk_sync.so"
-        succeeds 'no crash, no leak' log_is_clean
-    else
-        failed "build on PostgreSQL $version"
+    if start_version "$@"; then
+        test_drivers "$1"
     fi
+}
+
+# start_version VERSION [setting=value...]: a build that fails is a test that failed.
+start_version() {
+    say "PostgreSQL $1: building, starting"
+    start_server "$@" || { failed "build on PostgreSQL $1"; return 1; }
+}
+
+test_drivers() {
+    local version=$1
+    if [ -n "${TESTS:-}" ]; then
+        regress "$version" regress ISOLATION= REGRESS="$TESTS"
+    else
+        regress "$version" regress ISOLATION=
+        regress "$version" isolation REGRESS=
+    fi
+    succeeds 'exported symbols' "$SUPPORT/symbols.sh" "$BUILD_DIRECTORY/bulk_sync.so"
+    succeeds 'no crash, no leak' log_is_clean
 }
 
 # regress VERSION NAME VARIABLE...: one of the two drivers; the variables switch the other off.
@@ -41,14 +48,30 @@ log_is_clean() {
     ! grep -E 'PANIC:|TRAP:|was terminated by signal|WARNING: .*(leak:|was not closed)' "$SERVER_LOG"
 }
 
-# test_scripts: each executable Tests/support/tests.d/*.sh is one test, in a new database of the running server.
+# test_scripts: each executable Tests/support/tests.d/*.sh is one test, in a new database of the running server; but for those
+# that have had their turn by begin_script.
 test_scripts() {
-    local script name database
+    local script name
     for script in "$SUPPORT"/tests.d/*.sh; do
-        [ -x "$script" ] || continue
         name="$(basename "$script" .sh)"
-        database="script_${name//[^a-z0-9]/_}"
-        psql -X -q -c "create database $database template template0" >&2
-        succeeds "$name" env PGDATABASE="$database" timeout 1800 "$script"
+        if [ -x "$script" ] && [[ " $BEGUN " != *" $name "* ]]; then
+            test_script succeeds "$name"
+        fi
     done
+    BEGUN=
+}
+
+# begin_script NAME: one of them, beside what follows, until: ended NAME
+begin_script() {
+    BEGUN+=" $1"
+    test_script begin "$1"
+}
+
+BEGUN=
+
+# test_script HOW NAME
+test_script() {
+    local database="script_${2//[^a-z0-9]/_}"
+    psql -X -q -c "create database $database template template0" >&2
+    "$1" "$2" env PGDATABASE="$database" timeout 1800 "$SUPPORT/tests.d/$2.sh"
 }

@@ -16,6 +16,12 @@ class Server:
         self.serial = 0
         self.run(['SET client_min_messages = error', 'SET synchronous_commit = off', "SET client_encoding = 'UTF8'", "SET timezone = 'UTC'"])
 
+    def restart(self):
+        """The same in a new session."""
+        self.process.stdin.close()
+        self.process.wait()
+        self.start()
+
     def run(self, statements):
         self.serial += 1
         text = []

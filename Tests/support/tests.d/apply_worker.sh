@@ -5,66 +5,11 @@
 set -euo pipefail
 # shellcheck source=Tests/support/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+# shellcheck source=Tests/support/sql.sh
+. "$SUPPORT/sql.sh"
 
 publisher=$PGDATABASE
 subscriber="${publisher}_subscriber"
-
-# run DATABASE SQL: its output, or the SQLSTATE that ended it; each statement is a transaction unless SQL says otherwise
-run() {
-    psql -X -q -A -t -v VERBOSITY=sqlstate -v ON_ERROR_STOP=1 -d "$1" <<<"$2" 2>&1 || true
-}
-
-# expect DATABASE WANTED SQL
-expect() {
-    local got
-    got="$(run "$1" "$3")"
-    [ "$got" = "$2" ] || die "$3
-    should give: $2
-    gives:       $got"
-}
-
-# wait_for DATABASE WANTED SQL: until it is so
-wait_for() {
-    local tries
-    for ((tries = 0; tries < 300; tries++)); do
-        [ "$(run "$1" "$3")" != "$2" ] || return 0
-        sleep 0.1
-    done
-    expect "$1" "$2" "$3"
-}
-
-# A session of the subscriber's that keeps its transaction open: in_session SQL
-open_session() {
-    coproc SESSION { psql -X -q -A -t -v VERBOSITY=sqlstate -d "$subscriber" 2>&1; }
-}
-
-in_session() {
-    send "$1"
-    answer
-}
-
-send() {
-    printf '%s;\n\\echo end of answer\n' "$1" >&"${SESSION[1]}"
-}
-
-answer() {
-    local line lines=()
-    while IFS= read -r -t 60 line <&"${SESSION[0]}" && [ "$line" != 'end of answer' ]; do
-        lines+=("$line")
-    done
-    [ "$line" = 'end of answer' ] || die 'the session does not answer'
-    local IFS=$'\n'
-    printf '%s' "${lines[*]}"
-}
-
-# in_session_gives WANTED SQL
-in_session_gives() {
-    local got
-    got="$(in_session "$2")"
-    [ "$got" = "$1" ] || die "in the session, $2
-    should give: $1
-    gives:       $got"
-}
 
 worker_waits="select count(*) from pg_stat_activity where backend_type like 'logical replication %worker' and datname = '$subscriber' and wait_event_type = 'Lock'"
 session_waits="select count(*) from pg_stat_activity where backend_type = 'client backend' and datname = '$subscriber' and wait_event_type = 'Lock'"
@@ -90,7 +35,7 @@ clean_up() {
 at_exit clean_up
 expect "$publisher" '' "update target set v = 'sent' where k = 6"
 wait_for "$subscriber" '1:p1 2:p2 3:p3 4:p4 5:p5 6:sent' "$values"
-open_session
+open_session "$subscriber"
 
 # 1. A sync that has written, in the default mode: the worker waits for the rows that it wrote, and for no other.
 in_session_gives '6|1|1|4|0|1' "insert into staged values (2, 'p2'), (3, 's3'), (4, 'p4'), (5, 'p5'), (6, 'sent'), (7, 's7'); begin;
@@ -128,9 +73,7 @@ during() {
     wait_for "$subscriber" 1 "$session_waits"
     echo 'select pg_advisory_unlock(1);' >&3
     got="$(answer)"
-    [ "$got" = "$2" ] || die "while the worker does $1, $3
-    should give: $2
-    gives:       $got"
+    same "while the worker does $1, $3" "$got" "$2"
     wait_for "$subscriber" 0 "$worker_waits"
 }
 

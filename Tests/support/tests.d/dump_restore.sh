@@ -5,25 +5,13 @@
 set -euo pipefail
 # shellcheck source=Tests/support/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+# shellcheck source=Tests/support/sql.sh
+. "$SUPPORT/sql.sh"
 scratch_directory
 
 database=$PGDATABASE
 restored="${database}_restored"
 role=regress_bulk_sync_dumped
-
-# run DATABASE SQL: its output, or the SQLSTATE that ended it
-run() {
-    psql -X -q -A -t -v VERBOSITY=sqlstate -d "$1" -c "$2" 2>&1 || true
-}
-
-# expect DATABASE WANTED SQL
-expect() {
-    local got
-    got="$(run "$1" "$3")"
-    [ "$got" = "$2" ] || die "$3
-    should give: $2
-    gives:       $got"
-}
 
 clean_up() {
     run postgres "drop database if exists $restored" >/dev/null

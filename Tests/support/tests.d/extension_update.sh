@@ -6,44 +6,13 @@
 set -euo pipefail
 # shellcheck source=Tests/support/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+# shellcheck source=Tests/support/sql.sh
+. "$SUPPORT/sql.sh"
 
 owner=regress_bulk_sync_owner
 
-# run DATABASE SQL: its output, or the SQLSTATE that ended it; each statement is a transaction
-run() {
-    psql -X -q -A -t -v VERBOSITY=sqlstate -v ON_ERROR_STOP=1 -d "$1" <<<"$2" 2>&1 || true
-}
-
 as_owner() {
     PGUSER=$owner run owned "$1"
-}
-
-# same WHAT GOT WANTED
-same() {
-    [ "$2" = "$3" ] || die "$1
-    should give: $3
-    gives:       $2"
-}
-
-# expect DATABASE WANTED SQL
-expect() {
-    same "$3" "$(run "$1" "$3")" "$2"
-}
-
-# A session that stays, and keeps the library that it has loaded: in_session SQL gives what run would give.
-open_session() {
-    coproc SESSION { psql -X -q -A -t -v VERBOSITY=sqlstate -d "$1" 2>&1; }
-}
-
-in_session() {
-    local line lines=()
-    printf '%s;\n\\echo end of answer\n' "$1" >&"${SESSION[1]}"
-    while IFS= read -r -t 60 line <&"${SESSION[0]}" && [ "$line" != 'end of answer' ]; do
-        lines+=("$line")
-    done
-    [ "$line" = 'end of answer' ] || die "the session does not answer: $1"
-    local IFS=$'\n'
-    printf '%s' "${lines[*]}"
 }
 
 # Every function of the extension, each of them once; the same answer whatever the library, as long as it knows them.

@@ -5,33 +5,11 @@
 set -euo pipefail
 # shellcheck source=Tests/support/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+# shellcheck source=Tests/support/sql.sh
+. "$SUPPORT/sql.sh"
 
 database=$PGDATABASE
 other="${database}_subscriber"
-
-# run DATABASE SQL: its output, or the SQLSTATE that ended it
-run() {
-    psql -X -q -A -t -v VERBOSITY=sqlstate -d "$1" -c "$2" 2>&1 || true
-}
-
-# expect DATABASE WANTED SQL
-expect() {
-    local got
-    got="$(run "$1" "$3")"
-    [ "$got" = "$2" ] || die "$3
-    should give: $2
-    gives:       $got"
-}
-
-# wait_for DATABASE WANTED SQL: until it is so
-wait_for() {
-    local tries
-    for ((tries = 0; tries < 300; tries++)); do
-        [ "$(run "$1" "$3")" != "$2" ] || return 0
-        sleep 0.1
-    done
-    expect "$1" "$2" "$3"
-}
 
 # The kinds of the changes that the slot "watch" has seen since it was last asked, counted: I, U and D of the protocol.
 changes="select coalesce(string_agg(format('%s%s', n, kind), ' ' order by kind), 'none') from (

@@ -5,38 +5,17 @@
 set -euo pipefail
 # shellcheck source=Tests/support/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+# shellcheck source=Tests/support/sql.sh
+. "$SUPPORT/sql.sh"
 scratch_directory
 
 CLIENTS=6
 ROUNDS=20
 database=$PGDATABASE
 
-# direct SQL, pooled SQL: the output, or the SQLSTATE that ended it; each statement is a transaction unless SQL says otherwise
-direct() {
-    psql -X -q -A -t -v VERBOSITY=sqlstate -v ON_ERROR_STOP=1 -d "$database" <<<"$1" 2>&1 || true
-}
-
+# pooled COMMAND...: of sql.sh, through the proxy
 pooled() {
-    PGHOST=$proxy PGPORT=6432 direct "$1"
-}
-
-# expect HOW WANTED SQL
-expect() {
-    local got
-    got="$("$1" "$3")"
-    [ "$got" = "$2" ] || die "$1: $3
-    should give: $2
-    gives:       $got"
-}
-
-# wait_for WANTED SQL: until it is so
-wait_for() {
-    local tries
-    for ((tries = 0; tries < 300; tries++)); do
-        [ "$(direct "$2")" != "$1" ] || return 0
-        sleep 0.1
-    done
-    expect direct "$1" "$2"
+    PGHOST=$proxy PGPORT=6432 "$@"
 }
 
 # start_proxy SIZE: pools of that many server connections, behind a unix socket in a directory of its own
@@ -63,7 +42,7 @@ INI
     fi
     as_server_user /usr/sbin/pgbouncer --quiet --daemon "$proxy/pgbouncer.ini" || { cat "$proxy/log" >&2; die 'pgbouncer does not start'; }
     for ((tries = 0; tries < 300; tries++)); do
-        [ "$(pooled 'select 1')" != 1 ] || return 0
+        [ "$(pooled run "$database" 'select 1')" != 1 ] || return 0
         sleep 0.1
     done
     cat "$proxy/log" >&2
@@ -100,7 +79,7 @@ SQL
     done
 }
 
-direct "create extension bulk_sync;
+run "$database" "create extension bulk_sync;
     create table target (k int primary key, g int not null, v text);
     create table served (client int, backend int)" >/dev/null
 start_proxy 2
@@ -111,61 +90,61 @@ wanted="50|50|0|0|0|0$(for ((round = 2; round <= ROUNDS; round++)); do printf '\
 clients=()
 for ((client = 1; client <= CLIENTS; client++)); do
     of_client "$client" >"$SCRATCH/$client.sql"
-    (pooled "$(cat "$SCRATCH/$client.sql")" >"$SCRATCH/$client.out") &
+    (pooled run "$database" "$(cat "$SCRATCH/$client.sql")" >"$SCRATCH/$client.out") &
     clients+=($!)
 done
 wait "${clients[@]}"
 for ((client = 1; client <= CLIENTS; client++)); do
     [ "$(cat "$SCRATCH/$client.out")" = "$wanted" ] || { cat "$SCRATCH/$client.out" >&2; die "client $client was told otherwise"; }
 done
-expect direct "$((CLIENTS * 50))|$CLIENTS" "select count(*), count(distinct g) from target
+expect "$database" "$((CLIENTS * 50))|$CLIENTS" "select count(*), count(distinct g) from target
      where k between g * 1000 + $ROUNDS and g * 1000 + $((ROUNDS + 49)) and v = g || ' in $ROUNDS'"
-expect direct $((CLIENTS * 50)) 'select count(*) from target'
+expect "$database" $((CLIENTS * 50)) 'select count(*) from target'
 # It was as it was meant to be: few connections served them all.
-expect direct "$((CLIENTS * ROUNDS))|t" 'select count(*), count(distinct backend) between 1 and 2 from served'
-expect direct 0 "select count(*) from pg_class where relpersistence = 't'"
+expect "$database" "$((CLIENTS * ROUNDS))|t" 'select count(*), count(distinct backend) between 1 and 2 from served'
+expect "$database" 0 "select count(*) from pg_class where relpersistence = 't'"
 stop_proxy "$proxy"
 
 # 2. On a single connection: what others leave on it. A table that was staged outside of a transaction is still there for whoever
 # comes next, and the next one's rows are nevertheless its own.
 start_proxy 1
 at_exit stop_proxy "$proxy"
-expect pooled target_staged "select bulk_stage('target')"
-expect pooled '' "insert into target_staged select 1000 + k, 1, 'of somebody else' from generate_series(1, 100) as k"
-expect pooled 'ERROR:  42P07' 'create temporary table target_staged (k int)'
-expect pooled 'target_staged
+pooled expect "$database" target_staged "select bulk_stage('target')"
+pooled expect "$database" '' "insert into target_staged select 1000 + k, 1, 'of somebody else' from generate_series(1, 100) as k"
+pooled expect "$database" 'ERROR:  42P07' 'create temporary table target_staged (k int)'
+pooled expect "$database" 'target_staged
 50|0|50|0|0|0' "begin; select bulk_stage('target', '{k,v}', on_commit_drop => true);
     insert into target_staged select 1019 + k, 'again' from generate_series(1, 50) as k;
     select * from bulk_sync('target', 'target_staged', scope_values => '{\"g\": 1}', expected_rows => 50); commit"
-expect direct 0 "select count(*) from pg_class where relpersistence = 't'"
-expect direct "50|0" "select count(*) filter (where v = 'again'), count(*) filter (where v like '%else') from target where g = 1"
+expect "$database" 0 "select count(*) from pg_class where relpersistence = 't'"
+expect "$database" "50|0" "select count(*) filter (where v = 'again'), count(*) filter (where v like '%else') from target where g = 1"
 
 # A call that is refused, and a transaction that is given up, leave nothing to the next one.
 stage="begin; select bulk_stage('target', '{k,v}', on_commit_drop => true) \\g /dev/null"
-expect pooled 'ERROR:  SY002' "$stage
+pooled expect "$database" 'ERROR:  SY002' "$stage
     select * from bulk_sync('target', 'target_staged', scope => 'true'); commit"
-expect pooled 'ERROR:  42P01' "select * from bulk_sync('target', 'target_staged', scope => 'true')"
-expect pooled '0|0|0|0|0|50' "$stage
+pooled expect "$database" 'ERROR:  42P01' "select * from bulk_sync('target', 'target_staged', scope => 'true')"
+pooled expect "$database" '0|0|0|0|0|50' "$stage
     select * from bulk_sync('target', 'target_staged', scope => 'g = 1', allow_empty => true); rollback"
-expect direct 50 'select count(*) from target where g = 1'
+expect "$database" 50 'select count(*) from target where g = 1'
 
 # Settings are for the transaction: SET LOCAL, on a connection that has or has not got the library.
-expect pooled '64kB
+pooled expect "$database" '64kB
 0|0|0|0|0|50' "$stage
     set local bulk_sync.work_mem = '64kB'; show bulk_sync.work_mem;
     select * from bulk_sync('target', 'target_staged', scope => 'g = 1', allow_empty => true, dry_run => true); commit"
-expect pooled -1 'show bulk_sync.work_mem'
+pooled expect "$database" -1 'show bulk_sync.work_mem'
 
 # 3. A client that vanishes while it copies: its transaction is over, its staged table gone, and the next one is served.
 { printf '%s\ncopy target_staged from stdin;\n1\tx\n' "$stage"; while sleep 0.1; do printf '2\tx\n' || exit; done; } 2>/dev/null |
     PGHOST=$proxy PGPORT=6432 PGAPPNAME=vanishing psql -X -q -d "$database" >/dev/null 2>&1 &
 copying="select count(*) from pg_stat_activity where query like 'copy target_staged%' and state in ('active', 'idle in transaction') and datname = '$database'"
-wait_for 1 "$copying"
+wait_for "$database" 1 "$copying"
 # The last of the pipeline is psql.
 kill -9 $!
-wait_for 0 "$copying"
-wait_for 0 "select count(*) from pg_class where relpersistence = 't'"
-expect pooled '50|50' "select count(*), count(*) filter (where v = 'again') from target where g = 1"
-expect pooled '1|1|0|0|0|50' "$stage
+wait_for "$database" 0 "$copying"
+wait_for "$database" 0 "select count(*) from pg_class where relpersistence = 't'"
+pooled expect "$database" '50|50' "select count(*), count(*) filter (where v = 'again') from target where g = 1"
+pooled expect "$database" '1|1|0|0|0|50' "$stage
     insert into target_staged values (1, 'last');
     select * from bulk_sync('target', 'target_staged', scope_values => '{\"g\": 1}'); commit"
