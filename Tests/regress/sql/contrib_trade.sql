@@ -2,9 +2,9 @@
 -- Contract 1.3.7, 1.3.1 (the image of a key is a change, too)
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS bulk_sync;
+CREATE EXTENSION IF NOT EXISTS citext;
 CREATE SCHEMA contrib_trade;
 SET search_path = contrib_trade, public;
-CREATE EXTENSION IF NOT EXISTS citext SCHEMA contrib_trade;
 RESET client_min_messages;
 \set SHOW_CONTEXT never
 
