@@ -76,6 +76,8 @@ SELECT trade('ALTER TABLE t ADD UNIQUE (x) DEFERRABLE INITIALLY DEFERRED');
 SELECT trade('ALTER TABLE t ADD PRIMARY KEY (x) DEFERRABLE INITIALLY DEFERRED');
 -- beside each other: one that may be deferred and one that may not, on the same and on other columns
 SELECT trade('ALTER TABLE t ADD UNIQUE (x) DEFERRABLE; CREATE UNIQUE INDEX ON t (x); CREATE UNIQUE INDEX ON t ((x + y)) WHERE x > 1');
+-- an index that is not valid, as a failed CREATE INDEX CONCURRENTLY leaves it, is kept up to date and forbids what it forbids
+SELECT trade('CREATE UNIQUE INDEX left_over ON t (x); UPDATE pg_index SET indisvalid = false WHERE indexrelid = ''left_over''::regclass');
 -- an index without anything to trade, and one that is not unique, change nothing
 SELECT trade('CREATE UNIQUE INDEX ON t (k, x); CREATE INDEX ON t (x); CREATE INDEX ON t USING hash (x)');
 

@@ -93,6 +93,27 @@ UPDATE roles_staged SET slot = (ARRAY[NULL, 3, 1, 4])[k];
 SELECT * FROM bulk_sync('roles', 'roles_staged', scope => 'true', keep_columns => '{slot}');
 TABLE roles ORDER BY k;
 
+-- what is stored out of line stays with its row, be it synced or not, and the trading value may be stored so itself
+CREATE TABLE docs (k int PRIMARY KEY, slot int UNIQUE, doc text, note text);
+ALTER TABLE docs ALTER doc SET STORAGE EXTERNAL, ALTER note SET STORAGE EXTERNAL;
+CREATE UNIQUE INDEX ON docs (md5(doc));
+INSERT INTO docs SELECT i, i, repeat(i::text, 9000), repeat('note' || i, 3000) FROM generate_series(1, 4) i;
+CREATE TABLE docs_staged AS SELECT k, slot, doc FROM docs;
+UPDATE docs_staged SET slot = (ARRAY[2, 1, 4, 3])[k], doc = (SELECT doc FROM docs WHERE docs.k = (ARRAY[1, 3, 2, 4])[docs_staged.k]);
+SELECT * FROM bulk_sync('docs', 'docs_staged', scope => 'true');
+SELECT k, slot, left(doc, 1) AS doc, length(doc), note = repeat('note' || k, 3000) AS noted FROM docs ORDER BY k;
+
+-- a temporary table, and one that is not logged
+CREATE TEMP TABLE passing (k int PRIMARY KEY, x int UNIQUE);
+INSERT INTO passing VALUES (1, 1), (2, 2), (3, 3);
+CREATE UNLOGGED TABLE unlogged (k int PRIMARY KEY, x int UNIQUE);
+INSERT INTO unlogged TABLE passing;
+CREATE TABLE passing_staged AS SELECT k, k % 3 + 1 AS x FROM passing;
+SELECT * FROM bulk_sync('passing', 'passing_staged', scope => 'true');
+SELECT * FROM bulk_sync('unlogged', 'passing_staged', scope => 'true');
+SELECT (SELECT string_agg(x::text, ' ' ORDER BY k) FROM passing) AS passing, (SELECT string_agg(x::text, ' ' ORDER BY k) FROM unlogged) AS unlogged;
+DROP TABLE passing;
+
 -- values of the primary key, staged as text, by another key without an index
 CREATE TABLE ids (id int PRIMARY KEY, name text NOT NULL);
 INSERT INTO ids VALUES (1, 'a'), (2, 'b'), (3, 'c');
