@@ -8,7 +8,7 @@ Needs psql and createdb on PATH and a running server with the extension installe
 same case (on servers of one version). Standard library only. The modules are in synctest/.
 
 A case is: a target (plain, partitioned, inheritance parent, view; with dropped, generated, identity and serial columns,
-hostile names, secondary unique constraints, BEFORE triggers, statement triggers with transition tables, row-level
+hostile names, secondary unique constraints and values that rows trade, BEFORE triggers, statement triggers with transition tables, row-level
 security), its rows, a staged table (other order, other types), its rows, and options.
 
 * Of bulk_sync (synctest/checks.py): a dry run, bulk_compare, the real call, bulk_compare and the real call again, with a
@@ -19,7 +19,7 @@ security), its rows, a staged table (other order, other types), its rows, and op
 * Of bulk_insert_changed (synctest/history_checks.py): some calls one after the other, each against a model that takes
   the staged rows one by one.
 
-Where the contract leaves the outcome open (unique values traded inside one UPDATE, say) `may_fail` holds the code that
+Where the contract leaves the outcome open (unique values traded behind a view, say) `may_fail` holds the code that
 is allowed, too, or `open` is set and only the invariants are checked.
 
 A failure is reduced (rows, options, triggers are taken away as long as it still fails) and printed as a psql script.

@@ -92,7 +92,7 @@ class Case:
     REMOVABLE = (('triggers', []), ('update_where', None), ('scope', None), ('scope_values', {}), ('unique', None), ('dropped', []),
                  ('index', False), ('view_where', None), ('soft', None), ('work_mem', None), ('role', False), ('log', False),
                  ('policies', {}), ('reader', False), ('read_only', False), ('include_unchanged', False), ('returning', False),
-                 ('primary', []), ('row_by_row', False), ('parent', None), ('child', None), ('settings', {}))
+                 ('primary', []), ('row_by_row', False), ('parent', None), ('child', None), ('trade', None), ('settings', {}))
 
     def __init__(self):
         self.kind, self.columns, self.rows, self.staged, self.staged_types = 'plain', [], [], [], {}
@@ -103,6 +103,7 @@ class Case:
         self.soft, self.error, self.staged_order, self.pass_key, self.view_columns, self.staged_view = None, None, [], True, [], False
         self.index, self.role, self.log, self.policies, self.row_by_row = False, False, False, {}, False
         self.parent, self.child = None, None           # foreign keys: synctest/foreign_keys.py
+        self.trade = None                              # a column whose unique values are traded: synctest/trades.py
         self.settings = {}                             # of the server; none of them may make a difference
         # bulk_sync_returning in the place of bulk_sync; bulk_compare by a role that may only read, in a read-only transaction
         self.returning, self.include_unchanged, self.reader, self.read_only = False, False, False, False
@@ -152,6 +153,8 @@ class Case:
         if self.kind == 'view':
             out.append('CREATE VIEW c.v AS SELECT %s FROM c.t%s;' % (
                 ', '.join(map(ident, self.view_columns)), ' WHERE ' + self.view_where.sql(self) if self.view_where else ''))
+        if self.trade:
+            out.append(self.trade.sql(self))
         if self.index:
             out.append('CREATE INDEX ON c.t (%s);' % ', '.join(map(ident, self.key)))
         stored = [c for c in self.columns if c.kind != 'generated']
@@ -275,6 +278,7 @@ class Case:
         used |= {a.column for a in self.scope[1]} if self.scope else set()
         used |= {self.view_where.column} if self.view_where else set()
         used |= {key.column for key in (self.parent, self.child) if key}
+        used |= self.trade.uses() if self.trade else set()
         used |= {n for v in self.options.values() if isinstance(v, list) for n in v} | {self.options.get('order_column')}
         if self.update_where:
             used |= {c.name for c in self.columns if ident(c.name) in self.update_where[0]}

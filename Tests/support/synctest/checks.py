@@ -87,7 +87,7 @@ def check(case, results):
 def is_calm(case):
     """Does a second identical call find nothing to do?"""
     return (not case.triggers and not case.policies and case.key and not case.unique and case.view_where is None
-            and (not case.primary or case.primary == case.key)
+            and (not case.primary or case.primary == case.key) and not (case.trade and case.options.get('ignore_conflicts'))
             and not any(case.column(n).draws or case.column(n).kind == 'generated' for n in case.key))
 
 

@@ -5,6 +5,7 @@ import random
 from .case import Atom, Case, Column
 from .datatypes import COLUMN_TYPES, MARKED, TYPES, ident
 from .foreign_keys import ACTIONS, REFERABLE, Child, Parent
+from .trades import add_trade
 
 NAMES = ['a', 'b', 'Mixed', 'a b', 'select', 'x"y', "it's", 'staged', 'target', 'key', 'old', 'new', 'ümläut', '$1',
          'n' * 63, 'action', 'p$$q', 'row', 'c', 'd', 'e', 'ctid2', '%s', 'a,b', '{x}', '\\', 'oid']
@@ -52,6 +53,7 @@ def random_case(seed, number, kinds, version, ci=True):
     maker.make_calls_for_rows()
     maker.make_foreign_keys()
     maker.make_settings()
+    maker.make_trades(random.Random('%s/%s/trades' % (seed, number)))
     return maker.case
 
 
@@ -419,6 +421,20 @@ class Maker:
             # A plan that is forbidden and has no substitute is so dear, to 15 to 17, that it is compiled: ten times as slow.
             case.settings['jit'] = 'off'
 
+    def make_trades(self, rng):
+        """Rows that trade unique values, in cases that are otherwise what they were."""
+        case = self.case
+        if self.big or rng.random() > 0.2:
+            return
+        where = None
+        if rng.random() < 0.4:
+            where = random_atom(case, rng, [c for c in case.columns if c.kind == 'plain'])
+            where.prefix, where.op = '', '=' if where.op == 'EXISTS' else where.op
+
+        def key_of(row, staged):
+            return tuple(eq_literal(case, n, row.get(n)) if staged else stored_equality(case, n, row[n]) for n in case.key)
+        add_trade(case, rng, self.pool.pop(), where, key_of)
+
 
 SETTINGS = ([('enable_%s' % name, ['off']) for name in ('hashjoin', 'mergejoin', 'nestloop', 'seqscan', 'indexscan', 'bitmapscan',
                                                        'tidscan', 'sort', 'material', 'hashagg', 'partition_pruning')]
@@ -427,6 +443,11 @@ SETTINGS = ([('enable_%s' % name, ['off']) for name in ('hashjoin', 'mergejoin',
                ('plan_cache_mode', ['force_generic_plan']), ('constraint_exclusion', ['on']), ('enable_partitionwise_join', ['on']),
                ('temp_tablespaces', ['']), ('row_security', ['on']), ('transform_null_equals', ['on']), ('escape_string_warning', ['off']),
                ('standard_conforming_strings', ['on', 'off']), ('track_activities', ['off'])])
+
+
+def stored_equality(case, name, literal):
+    column = case.column(name)
+    return None if literal is None else column.type.eq(column.image(literal))
 
 
 def eq_literal(case, name, literal):

@@ -77,7 +77,7 @@ class History:
         for number, row in enumerate(self.rows):
             if self.visible(row):
                 versions[equality(case, row, case.key)].append((row['_rank'], number, row))
-        taken = {self.unique_value(row, names) for names in unique_constraints(case) for row in self.rows}
+        taken = {self.unique_value(row, unique) for unique in unique_constraints(case) for row in self.rows}
         for wanted in staged:
             seen = versions[equality(case, wanted, case.key)]
             newest = max(seen, key=lambda version: version[:2])[2] if seen else None
@@ -129,14 +129,14 @@ class History:
         broken = broken_constraints(case, row)
         if 'INSERT' in case.policies and not case.policies['INSERT'].holds(case, row):
             broken.add('42501')
-        for names in unique_constraints(case):
-            value = self.unique_value(row, names)
+        for unique in unique_constraints(case):
+            value = self.unique_value(row, unique)
             if value is not None and value in taken:
                 broken.add('23505')
             taken.add(value)
         return broken
 
-    def unique_value(self, row, names):
+    def unique_value(self, row, unique):
         """now() is another one in each call."""
-        value = unique_value(self.case, row, names)
-        return value and tuple(names) + value + tuple(row['_rank'] for n in names if row[n] == NOW)
+        value = unique_value(self.case, row, unique)
+        return value and tuple(unique.names) + value + tuple(row['_rank'] for n in unique.names if row[n] == NOW)
