@@ -21,6 +21,7 @@
 #include "access/xact.h"
 #include "executor/nodeModifyTable.h"
 #include "miscadmin.h"
+#include "utils/rel.h"
 #include "utils/snapmgr.h"
 
 /*
@@ -90,7 +91,7 @@ static bool
 delete_row(BulkSyncDirect *direct, TupleTableSlot *source)
 {
 	EState	   *estate = direct->estate;
-	BulkSyncDirectTable *table = &direct->table;
+	BulkSyncDirectTable *table;
 	TriggerDesc *triggers;
 	ItemPointerData tid;
 	TM_FailureData failure;
@@ -98,6 +99,7 @@ delete_row(BulkSyncDirect *direct, TupleTableSlot *source)
 
 	if (!find_row(direct, source, CMD_DELETE, &tid))
 		return false;
+	table = direct->table;
 	triggers = table->relinfo->ri_TrigDesc;
 	if (triggers != NULL && triggers->trig_delete_before_row &&
 		!bulk_sync_before_delete(estate, &direct->epq, table->relinfo, &tid, &result, &failure))
@@ -133,7 +135,7 @@ bulk_sync_direct_delete(BulkSyncApply *state)
 }
 
 /*-------------------------------------------------------------------------
- * Updates
+ * New versions
  *-------------------------------------------------------------------------
  */
 
@@ -142,7 +144,7 @@ static void
 make_new_row(BulkSyncDirect *direct, TupleTableSlot *source)
 {
 	const BulkSyncPlan *plan = direct->plan;
-	BulkSyncDirectTable *table = &direct->table;
+	BulkSyncDirectTable *table = direct->table;
 	TupleTableSlot *old = table->old_slot;
 	TupleTableSlot *new = table->new_slot;
 	int			natts = old->tts_tupleDescriptor->natts;
@@ -176,23 +178,47 @@ make_new_row(BulkSyncDirect *direct, TupleTableSlot *source)
 
 /* What the executor does to a row before it writes it */
 static void
-check_new_row(BulkSyncDirect *direct)
+check_new_row(BulkSyncDirect *direct, BulkSyncDirectTable *table, CmdType command)
 {
-	BulkSyncDirectTable *table = &direct->table;
 	TupleConstr *constr = RelationGetDescr(table->rel)->constr;
 
 	if (constr != NULL && constr->has_generated_stored)
-		ExecComputeStoredGenerated(table->relinfo, direct->estate, table->new_slot, CMD_UPDATE);
+		ExecComputeStoredGenerated(table->relinfo, direct->estate, table->new_slot, command);
 	if (constr != NULL)
 		ExecConstraints(table->relinfo, table->new_slot, direct->estate);
 }
 
-/* Rows that go to another partition are left to SQL */
+/*-------------------------------------------------------------------------
+ * Updates that move a row to another partition
+ *-------------------------------------------------------------------------
+ */
 static bool
 row_moves(BulkSyncDirect *direct)
 {
-	return direct->plan->update_may_move && direct->table.rel->rd_rel->relispartition &&
-		!ExecPartitionCheck(direct->table.relinfo, direct->table.new_slot, direct->estate, false);
+	BulkSyncDirectTable *table = direct->table;
+
+	return direct->plan->update_may_move && table->rel->rd_rel->relispartition &&
+		!ExecPartitionCheck(table->relinfo, table->new_slot, direct->estate, false);
+}
+
+/*
+ * Must the row be left to SQL?  If it cannot leave because the partition is the
+ * target itself, SQL says so; and if foreign keys refer to it, SQL knows what is
+ * to become of them.
+ */
+static bool
+must_be_left(const BulkSyncDirect *direct)
+{
+	TriggerDesc *triggers = direct->table->relinfo->ri_TrigDesc;
+
+	if (direct->routing == NULL)
+		return true;
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+	{
+		if (RI_FKey_trigger_type(triggers->triggers[i].tgfoid) == RI_TRIGGER_PK)
+			return true;
+	}
+	return false;
 }
 
 static void
@@ -207,11 +233,72 @@ leave_to_sql(BulkSyncDirect *direct, BulkSyncRowSet *moved, TupleTableSlot *sour
 	MemoryContextSwitchTo(oldcontext);
 }
 
+/* Queues triggers for one half of a move; the transition tables know an UPDATE */
+static void
+half_moved(BulkSyncDirect *direct, BulkSyncDirectTable *table, ItemPointer old_tid,
+		   TupleTableSlot *new, List *recheck)
+{
+	TransitionCaptureState *capture = direct->capture;
+	bool		captured = capture != NULL &&
+		(new == NULL ? capture->tcs_update_old_table : capture->tcs_update_new_table);
+
+	if (captured)
+		ExecARUpdateTriggers(direct->estate, table->relinfo, NULL, NULL, old_tid, NULL, new, NIL,
+							 capture, false);
+	if (new == NULL)
+		ExecARDeleteTriggers(direct->estate, table->relinfo, old_tid, NULL,
+							 captured ? NULL : capture, true);
+	else
+		ExecARInsertTriggers(direct->estate, table->relinfo, new, recheck,
+							 captured ? NULL : capture);
+}
+
+/* Deletes the row here, and inserts it where it belongs */
+static bool
+move_row(BulkSyncDirect *direct, TupleTableSlot *source, ItemPointer tid)
+{
+	EState	   *estate = direct->estate;
+	BulkSyncDirectTable *from = direct->table;
+	TupleConversionMap *map = ExecGetChildToRootMap(from->relinfo);
+	BulkSyncDirectTable *to;
+	ResultRelInfo *relinfo;
+	List	   *recheck;
+	TM_FailureData failure;
+	TM_Result	result;
+
+	if (map != NULL)
+		(void) execute_attr_map_slot(map->attrMap, from->new_slot, direct->root_slot);
+	else
+		ExecCopySlot(direct->root_slot, from->new_slot);
+	relinfo = bulk_sync_direct_route(direct);
+	to = bulk_sync_direct_partition(direct, relinfo);
+	bulk_sync_direct_convert(direct, relinfo, to->new_slot);
+
+	result = table_tuple_delete(from->rel, tid, estate->es_output_cid, estate->es_snapshot,
+								InvalidSnapshot, true, &failure, true);
+	if (!row_was_written(direct, result, &failure, "updated"))
+		return false;
+	half_moved(direct, from, tid, NULL, NIL);
+
+	check_new_row(direct, to, CMD_INSERT);
+	table_tuple_insert(to->rel, to->new_slot, estate->es_output_cid, 0, NULL);
+	recheck = bulk_sync_index_add(to->indexes, to->new_slot, false);
+	half_moved(direct, to, NULL, to->new_slot, recheck);
+	list_free(recheck);
+	bulk_sync_direct_report(direct, source, to, to->new_slot,
+							DatumGetBool(source->tts_values[BULK_SYNC_DIFF_MARK - 1]));
+	return true;
+}
+
+/*-------------------------------------------------------------------------
+ * Updates
+ *-------------------------------------------------------------------------
+ */
 static bool
 update_row(BulkSyncDirect *direct, TupleTableSlot *source, BulkSyncRowSet *moved)
 {
 	EState	   *estate = direct->estate;
-	BulkSyncDirectTable *table = &direct->table;
+	BulkSyncDirectTable *table;
 	TriggerDesc *triggers;
 	List	   *recheck = NIL;
 	ItemPointerData tid;
@@ -222,6 +309,7 @@ update_row(BulkSyncDirect *direct, TupleTableSlot *source, BulkSyncRowSet *moved
 
 	if (!find_row(direct, source, CMD_UPDATE, &tid))
 		return false;
+	table = direct->table;
 	fetch_old_row(table, &tid);
 	make_new_row(direct, source);
 	triggers = table->relinfo->ri_TrigDesc;
@@ -234,10 +322,12 @@ update_row(BulkSyncDirect *direct, TupleTableSlot *source, BulkSyncRowSet *moved
 	}
 	if (row_moves(direct))
 	{
+		if (!must_be_left(direct))
+			return move_row(direct, source, &tid);
 		leave_to_sql(direct, moved, source);
 		return false;
 	}
-	check_new_row(direct);
+	check_new_row(direct, table, CMD_UPDATE);
 
 	result = bulk_sync_table_update(table->rel, &tid, table->new_slot, estate->es_output_cid,
 									estate->es_snapshot, &failure, &any_index, &only_summarizing);
@@ -255,7 +345,7 @@ update_row(BulkSyncDirect *direct, TupleTableSlot *source, BulkSyncRowSet *moved
 
 /*
  * Updates the planned rows; returns how many were, and how many of them are
- * marked now.  Rows that go to another partition are put into "moved".
+ * marked now.  Rows that move in a way that only SQL knows are put into "moved".
  */
 uint64
 bulk_sync_direct_update(BulkSyncApply *state, bool returning, uint64 *marks,
@@ -267,6 +357,9 @@ bulk_sync_direct_update(BulkSyncApply *state, bool returning, uint64 *marks,
 	uint64		processed = 0;
 
 	bulk_sync_direct_begin(&direct, state, CMD_UPDATE, returning);
+	if (state->plan->update_may_move &&
+		state->plan->target->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+		bulk_sync_direct_begin_routing(&direct);
 	source = bulk_sync_direct_first(set);
 	*marks = 0;
 	while (bulk_sync_direct_next(&direct, set, source))

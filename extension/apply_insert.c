@@ -52,11 +52,6 @@ typedef struct Inserts
 
 	/* What a row gets in columns that are not staged, by attribute number - 1 */
 	ExprState **defaults;
-
-	/* A partitioned target */
-	TupleTableSlot *root_slot;
-	ModifyTableState *mtstate;
-	PartitionTupleRouting *routing;
 } Inserts;
 
 /*-------------------------------------------------------------------------
@@ -189,7 +184,7 @@ flush_buffer(Inserts *inserts, RowBuffer *buffer)
 	table_multi_insert(buffer->table.rel, buffer->slots, buffer->nrows, estate->es_output_cid, 0,
 					   buffer->bulk);
 	MemoryContextSwitchTo(oldcontext);
-	if (buffer->bulk != NULL && inserts->routing != NULL)
+	if (buffer->bulk != NULL && inserts->direct.routing != NULL)
 		ReleaseBulkInsertStatePin(buffer->bulk);
 	for (int i = 0; i < buffer->nrows; i++)
 	{
@@ -257,7 +252,7 @@ check_row(Inserts *inserts, RowBuffer *buffer, TupleTableSlot *slot)
 	if (constr != NULL)
 		ExecConstraints(relinfo, slot, estate);
 	/* Routing has found the right partition, but for what a trigger did */
-	if (buffer->table.rel->rd_rel->relispartition && (inserts->routing == NULL || triggered))
+	if (buffer->table.rel->rd_rel->relispartition && (inserts->direct.routing == NULL || triggered))
 		ExecPartitionCheck(relinfo, slot, estate, true);
 	return true;
 }
@@ -294,20 +289,14 @@ insert_row(Inserts *inserts, TupleTableSlot *source)
 	ResultRelInfo *relinfo = direct->root;
 	RowBuffer  *buffer;
 	TupleTableSlot *slot;
-	TupleConversionMap *map;
 
-	if (inserts->routing != NULL)
+	if (inserts->direct.routing != NULL)
 	{
-		make_row(inserts, source, inserts->root_slot);
-		relinfo = ExecFindPartition(inserts->mtstate, direct->root, inserts->routing,
-									inserts->root_slot, direct->estate);
+		make_row(inserts, source, direct->root_slot);
+		relinfo = bulk_sync_direct_route(direct);
 		buffer = buffer_of(inserts, relinfo);
 		slot = next_slot(inserts, buffer, source);
-		map = bulk_sync_root_to_partition(relinfo, direct->estate);
-		if (map != NULL)
-			(void) execute_attr_map_slot(map->attrMap, inserts->root_slot, slot);
-		else
-			ExecCopySlot(slot, inserts->root_slot);
+		bulk_sync_direct_convert(direct, relinfo, slot);
 	}
 	else
 	{
@@ -344,15 +333,7 @@ begin_inserts(Inserts *inserts, BulkSyncApply *state, bool returning)
 		return;
 	}
 
-	/* Routing asks for the state of a plan: this much of it */
-	inserts->mtstate = makeNode(ModifyTableState);
-	inserts->mtstate->ps.state = direct->estate;
-	inserts->mtstate->operation = CMD_INSERT;
-	inserts->mtstate->mt_nrels = 1;
-	inserts->mtstate->resultRelInfo = direct->root;
-	inserts->mtstate->rootResultRelInfo = direct->root;
-	inserts->routing = ExecSetupPartitionTupleRouting(direct->estate, target);
-	inserts->root_slot = table_slot_create(target, NULL);
+	bulk_sync_direct_begin_routing(direct);
 }
 
 static void
@@ -377,12 +358,7 @@ end_inserts(Inserts *inserts)
 			FreeBulkInsertState(buffer->bulk);
 		table_finish_bulk_insert(buffer->table.rel, 0);
 	}
-	if (inserts->routing != NULL)
-	{
-		ExecCleanupTupleRouting(inserts->mtstate, inserts->routing);
-		ExecDropSingleTupleTableSlot(inserts->root_slot);
-	}
-	else
+	if (inserts->direct.routing == NULL)
 		ExecCloseIndices(inserts->direct.root);
 	inserts->direct.state->insert_stmt = inserts->direct.stmt;
 	bulk_sync_direct_end(&inserts->direct);

@@ -162,16 +162,33 @@ bulk_sync_init_epq(EPQState *epq, EState *estate)
 }
 
 /*
- * A partition that is written to by itself: 16 finds out by itself how its
- * columns differ from those of the root.
+ * A partition or child that is written to by itself: 16 finds out by itself how
+ * its columns differ from those of the root.  A child may have more of them.
  */
 static inline void
-bulk_sync_init_partition(ResultRelInfo *relinfo, ResultRelInfo *root)
+bulk_sync_init_child(ResultRelInfo *relinfo, ResultRelInfo *root)
 {
 #if PG_VERSION_NUM < 160000
-	relinfo->ri_RootToPartitionMap =
-		convert_tuples_by_name(RelationGetDescr(root->ri_RelationDesc),
-							   RelationGetDescr(relinfo->ri_RelationDesc));
+	TupleDesc	root_desc = RelationGetDescr(root->ri_RelationDesc);
+	TupleDesc	desc = RelationGetDescr(relinfo->ri_RelationDesc);
+	AttrMap    *map = make_attrmap(desc->natts);
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		for (int j = 0; j < root_desc->natts; j++)
+		{
+			if (!TupleDescAttr(desc, i)->attisdropped &&
+				!TupleDescAttr(root_desc, j)->attisdropped &&
+				strcmp(NameStr(TupleDescAttr(desc, i)->attname),
+					   NameStr(TupleDescAttr(root_desc, j)->attname)) == 0)
+				map->attnums[i] = j + 1;
+		}
+	}
+	/* Sets of columns are mapped by it, no rows */
+	relinfo->ri_RootToPartitionMap = palloc0(sizeof(TupleConversionMap));
+	relinfo->ri_RootToPartitionMap->indesc = root_desc;
+	relinfo->ri_RootToPartitionMap->outdesc = desc;
+	relinfo->ri_RootToPartitionMap->attrMap = map;
 #else
 	(void) relinfo;
 	(void) root;

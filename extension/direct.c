@@ -18,6 +18,7 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "executor/execPartition.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/memutils.h"
@@ -103,21 +104,6 @@ bulk_sync_direct_begin(BulkSyncDirect *direct, BulkSyncApply *state, CmdType com
 												 RelationGetRelid(plan->target), command);
 }
 
-/* Ends a phase; what its AFTER triggers will need stays */
-void
-bulk_sync_direct_end(BulkSyncDirect *direct)
-{
-	bulk_sync_direct_close(direct);
-	if (direct->returned != NULL)
-		ExecDropSingleTupleTableSlot(direct->returned);
-	EvalPlanQualEnd(&direct->epq);
-	ExecCloseResultRelations(direct->estate);
-	ExecResetTupleTable(direct->estate->es_tupleTable, false);
-	MemoryContextSwitchTo(direct->oldcontext);
-	FreeExecutorState(direct->estate);
-	PopActiveSnapshot();
-}
-
 /* The numbers that the target's columns have in one of its partitions */
 AttrNumber *
 bulk_sync_direct_attnos(const BulkSyncPlan *plan, Relation rel)
@@ -136,61 +122,180 @@ bulk_sync_direct_attnos(const BulkSyncPlan *plan, Relation rel)
 	return attnos;
 }
 
+/*-------------------------------------------------------------------------
+ * Tables
+ *-------------------------------------------------------------------------
+ */
+
+/*
+ * All rows of the open tables have been written.  The entries of none may be
+ * checked for being unique before those of all are: a row may have moved.
+ */
+static void
+close_tables(BulkSyncDirect *direct)
+{
+	ListCell   *lc;
+
+	foreach(lc, direct->tables)
+	{
+		BulkSyncDirectTable *table = (BulkSyncDirectTable *) lfirst(lc);
+		bool		own = table->relinfo->ri_CopyMultiInsertBuffer == NULL;
+
+		if (table->indexes != NULL)
+			bulk_sync_index_finish(table->indexes);
+		table->relinfo->ri_CopyMultiInsertBuffer = NULL;
+		ExecDropSingleTupleTableSlot(table->old_slot);
+		ExecDropSingleTupleTableSlot(table->new_slot);
+		/* Routing closes what it has opened */
+		if (!own)
+			continue;
+		if (table->indexes != NULL)
+			ExecCloseIndices(table->relinfo);
+		table_close(table->rel, NoLock);
+	}
+	list_free_deep(direct->tables);
+	direct->tables = NIL;
+	direct->table = NULL;
+}
+
+static BulkSyncDirectTable *
+add_table(BulkSyncDirect *direct, Relation rel, ResultRelInfo *relinfo)
+{
+	BulkSyncDirectTable *table = palloc0(sizeof(BulkSyncDirectTable));
+
+	table->rel = rel;
+	table->relinfo = relinfo;
+	table->attnos = bulk_sync_direct_attnos(direct->plan, rel);
+	table->old_slot = table_slot_create(rel, NULL);
+	table->new_slot = table_slot_create(rel, NULL);
+	direct->tables = lappend(direct->tables, table);
+	return table;
+}
+
+static void
+begin_index_entries(BulkSyncDirect *direct, BulkSyncDirectTable *table)
+{
+	const BulkSyncPlan *plan = direct->plan;
+
+	table->indexes = bulk_sync_index_begin(direct->estate, table->relinfo, CMD_UPDATE,
+										   plan->row_at_a_time,
+										   plan->update_may_move ? 2 * list_length(plan->tree) : 1);
+}
+
 /* Opens the table in which the next rows lie, unless it is open */
 void
 bulk_sync_direct_open(BulkSyncDirect *direct, Oid tableoid, CmdType command)
 {
 	const BulkSyncPlan *plan = direct->plan;
-	BulkSyncDirectTable *table = &direct->table;
+	ResultRelInfo *relinfo = direct->root;
+	Relation	rel;
 
-	if (table->rel != NULL && RelationGetRelid(table->rel) == tableoid)
+	if (direct->table != NULL && RelationGetRelid(direct->table->rel) == tableoid)
 		return;
-	bulk_sync_direct_close(direct);
+	if (!plan->update_may_move)
+		close_tables(direct);
 
-	if (tableoid == RelationGetRelid(plan->target))
+	/* Locked by the plan, with all of the tree; this lock is what DML takes */
+	rel = table_open(tableoid, RowExclusiveLock);
+	CheckCmdReplicaIdentity(rel, command);
+	if (tableoid != RelationGetRelid(plan->target))
 	{
-		table->rel = plan->target;
-		table->relinfo = direct->root;
+		relinfo = makeNode(ResultRelInfo);
+		InitResultRelInfo(relinfo, rel, 0, direct->root, 0);
+		bulk_sync_init_child(relinfo, direct->root);
 	}
-	else
-	{
-		/* Locked by the plan, with all of the tree; this lock is what DML takes */
-		table->rel = table_open(tableoid, RowExclusiveLock);
-		table->relinfo = makeNode(ResultRelInfo);
-		InitResultRelInfo(table->relinfo, table->rel, 0, direct->root, 0);
-		bulk_sync_init_partition(table->relinfo, direct->root);
-	}
-	CheckCmdReplicaIdentity(table->rel, command);
-	table->attnos = bulk_sync_direct_attnos(plan, table->rel);
-	table->old_slot = table_slot_create(table->rel, NULL);
-	table->new_slot = table_slot_create(table->rel, NULL);
+	direct->table = add_table(direct, rel, relinfo);
 	if (command == CMD_UPDATE)
 	{
-		ExecOpenIndices(table->relinfo, false);
-		table->indexes = bulk_sync_index_begin(direct->estate, table->relinfo, command,
-											   plan->row_at_a_time, 1);
+		ExecOpenIndices(relinfo, false);
+		begin_index_entries(direct, direct->table);
 	}
 }
 
-/* All rows of the table that is open have been written */
+/*-------------------------------------------------------------------------
+ * Routing
+ *-------------------------------------------------------------------------
+ */
+
+/* Routing asks for the state of a plan: this much of it */
 void
-bulk_sync_direct_close(BulkSyncDirect *direct)
+bulk_sync_direct_begin_routing(BulkSyncDirect *direct)
 {
-	BulkSyncDirectTable *table = &direct->table;
+	Relation	target = direct->plan->target;
 
-	if (table->rel == NULL)
-		return;
-	if (table->indexes != NULL)
-	{
-		bulk_sync_index_finish(table->indexes);
-		ExecCloseIndices(table->relinfo);
-	}
-	ExecDropSingleTupleTableSlot(table->old_slot);
-	ExecDropSingleTupleTableSlot(table->new_slot);
-	if (table->rel != direct->plan->target)
-		table_close(table->rel, NoLock);
-	memset(table, 0, sizeof(BulkSyncDirectTable));
+	direct->mtstate = makeNode(ModifyTableState);
+	direct->mtstate->ps.state = direct->estate;
+	direct->mtstate->operation = CMD_INSERT;
+	direct->mtstate->mt_nrels = 1;
+	direct->mtstate->resultRelInfo = direct->root;
+	direct->mtstate->rootResultRelInfo = direct->root;
+	direct->routing = ExecSetupPartitionTupleRouting(direct->estate, target);
+	direct->root_slot = table_slot_create(target, NULL);
 }
+
+/* The partition that the row in root_slot goes to */
+ResultRelInfo *
+bulk_sync_direct_route(BulkSyncDirect *direct)
+{
+	return ExecFindPartition(direct->mtstate, direct->root, direct->routing, direct->root_slot,
+							 direct->estate);
+}
+
+/* Brings the row in root_slot into the shape of a partition */
+void
+bulk_sync_direct_convert(BulkSyncDirect *direct, ResultRelInfo *relinfo, TupleTableSlot *slot)
+{
+	TupleConversionMap *map = bulk_sync_root_to_partition(relinfo, direct->estate);
+
+	if (map != NULL)
+		(void) execute_attr_map_slot(map->attrMap, direct->root_slot, slot);
+	else
+		ExecCopySlot(slot, direct->root_slot);
+	slot->tts_tableOid = RelationGetRelid(relinfo->ri_RelationDesc);
+}
+
+/* The partition that updated rows move to */
+BulkSyncDirectTable *
+bulk_sync_direct_partition(BulkSyncDirect *direct, ResultRelInfo *relinfo)
+{
+	BulkSyncDirectTable *table = (BulkSyncDirectTable *) relinfo->ri_CopyMultiInsertBuffer;
+
+	if (table == NULL)
+	{
+		MemoryContext oldcontext = MemoryContextSwitchTo(direct->estate->es_query_cxt);
+
+		table = add_table(direct, relinfo->ri_RelationDesc, relinfo);
+		begin_index_entries(direct, table);
+		relinfo->ri_CopyMultiInsertBuffer = (struct CopyMultiInsertBuffer *) table;
+		MemoryContextSwitchTo(oldcontext);
+	}
+	return table;
+}
+
+/* Ends a phase; what its AFTER triggers will need stays */
+void
+bulk_sync_direct_end(BulkSyncDirect *direct)
+{
+	close_tables(direct);
+	if (direct->routing != NULL)
+	{
+		ExecCleanupTupleRouting(direct->mtstate, direct->routing);
+		ExecDropSingleTupleTableSlot(direct->root_slot);
+	}
+	if (direct->returned != NULL)
+		ExecDropSingleTupleTableSlot(direct->returned);
+	EvalPlanQualEnd(&direct->epq);
+	ExecCloseResultRelations(direct->estate);
+	ExecResetTupleTable(direct->estate->es_tupleTable, false);
+	MemoryContextSwitchTo(direct->oldcontext);
+	FreeExecutorState(direct->estate);
+	PopActiveSnapshot();
+}
+
+/*-------------------------------------------------------------------------
+ * Rows
+ *-------------------------------------------------------------------------
+ */
 
 /* Tells apply.c of a written row as RETURNING would, if that is wanted */
 void

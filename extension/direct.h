@@ -37,10 +37,16 @@ typedef struct BulkSyncDirect
 	EPQState	epq;			/* BEFORE triggers want one */
 	ResultRelInfo *root;		/* of the target */
 	TransitionCaptureState *capture;
-	BulkSyncDirectTable table;	/* deletes, updates: the one they are in */
+	BulkSyncDirectTable *table; /* deletes, updates: the one that they are in */
+	List	   *tables;			/* all that are open */
 	bool		returning;		/* written rows are wanted */
 	TupleTableSlot *returned;	/* shaped as by RETURNING */
 	MemoryContext oldcontext;
+
+	/* A partitioned target: which partition does a row go to? */
+	TupleTableSlot *root_slot;
+	ModifyTableState *mtstate;
+	struct PartitionTupleRouting *routing;
 } BulkSyncDirect;
 
 /* in direct.c */
@@ -48,7 +54,12 @@ extern void bulk_sync_direct_begin(BulkSyncDirect *direct, BulkSyncApply *state,
 								   bool returning);
 extern void bulk_sync_direct_end(BulkSyncDirect *direct);
 extern void bulk_sync_direct_open(BulkSyncDirect *direct, Oid tableoid, CmdType command);
-extern void bulk_sync_direct_close(BulkSyncDirect *direct);
+extern BulkSyncDirectTable *bulk_sync_direct_partition(BulkSyncDirect *direct,
+														 ResultRelInfo *relinfo);
+extern void bulk_sync_direct_begin_routing(BulkSyncDirect *direct);
+extern ResultRelInfo *bulk_sync_direct_route(BulkSyncDirect *direct);
+extern void bulk_sync_direct_convert(BulkSyncDirect *direct, ResultRelInfo *relinfo,
+									 TupleTableSlot *slot);
 extern void bulk_sync_direct_report(BulkSyncDirect *direct, TupleTableSlot *source,
 									const BulkSyncDirectTable *table, TupleTableSlot *row,
 									bool mark);

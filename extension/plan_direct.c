@@ -4,8 +4,8 @@
  *	  Can rows be written without SQL?
  *
  * They can where all that takes effect are constraints, indexes, triggers and
- * partitions.  Rules, policies, views, foreign tables and children that are no
- * partitions are left to the statements of apply.c.
+ * partitions.  Rules, policies, views and foreign tables are left to the statements
+ * of apply.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -120,9 +120,7 @@ bulk_sync_plan_direct(BulkSyncPlan *plan, bool only_checks)
 	Relation	target = plan->target;
 	bool		partitioned = target->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
 
-	if (bulk_sync_applier == BULK_SYNC_APPLIER_SQL ||
-		(!partitioned && !plan->single_table) ||
-		plan->address_by_key || plan->has_rules || plan->row_security ||
+	if (bulk_sync_applier == BULK_SYNC_APPLIER_SQL || plan->address_by_key || plan->has_rules || plan->row_security ||
 		bulk_sync_has_virtual_columns(RelationGetDescr(target)))
 		return;
 
