@@ -467,12 +467,16 @@ bulk_sync_apply(const BulkSyncPlan *plan, BulkSyncDifference *difference, BulkSy
 	/* "Deletes must come before inserts": they free unique values */
 	if (difference->deletes.rows > 0)
 		apply_deletes(&state);
+	bulk_sync_phase_done("deletes");
 	if (difference->updates.rows > 0)
 		apply_updates(&state);
+	bulk_sync_phase_done("updates");
 	if (difference->inserts.rows > 0 && !BULK_SYNC_MUTANT(inserts_first))
 		apply_inserts(&state);
 	apply_history(&state);
+	bulk_sync_phase_done("inserts");
 	fire_after_triggers(&state);
+	bulk_sync_phase_done("AFTER triggers");
 	bulk_sync_written_finish(&state);
 
 	if (BULK_SYNC_MUTANT(planned_for_written))

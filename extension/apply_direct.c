@@ -282,7 +282,7 @@ move_row(BulkSyncDirect *direct, TupleTableSlot *source, ItemPointer tid)
 
 	check_new_row(direct, to, CMD_INSERT);
 	table_tuple_insert(to->rel, to->new_slot, estate->es_output_cid, 0, NULL);
-	recheck = bulk_sync_index_add(to->indexes, to->new_slot, false);
+	recheck = bulk_sync_index_add(to->indexes, NULL, to->new_slot, false);
 	half_moved(direct, to, NULL, to->new_slot, recheck);
 	list_free(recheck);
 	bulk_sync_direct_report(direct, source, to, to->new_slot,
@@ -334,7 +334,8 @@ update_row(BulkSyncDirect *direct, TupleTableSlot *source, BulkSyncRowSet *moved
 	if (!row_was_written(direct, result, &failure, "updated"))
 		return false;
 	if (any_index)
-		recheck = bulk_sync_index_add(table->indexes, table->new_slot, only_summarizing);
+		recheck = bulk_sync_index_add(table->indexes, table->old_slot, table->new_slot,
+									  only_summarizing);
 	ExecARUpdateTriggers(estate, table->relinfo, NULL, NULL, &tid, NULL, table->new_slot, recheck,
 						 direct->capture, false);
 	list_free(recheck);

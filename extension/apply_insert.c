@@ -142,7 +142,7 @@ make_buffer(Inserts *inserts, ResultRelInfo *relinfo)
 	/* Syncs that run side by side wait for each other in the order of the key */
 	buffer->table.indexes = bulk_sync_index_begin(direct->estate, relinfo, CMD_INSERT,
 												  buffer->at_once || direct->plan->insert_by_key,
-												  list_length(direct->plan->tree));
+												  false, list_length(direct->plan->tree));
 	if (list_length(inserts->buffers) < MAX_RINGS)
 		buffer->bulk = GetBulkInsertState();
 	relinfo->ri_CopyMultiInsertBuffer = (struct CopyMultiInsertBuffer *) buffer;
@@ -165,7 +165,7 @@ row_inserted(Inserts *inserts, RowBuffer *buffer, TupleTableSlot *slot, TupleTab
 	BulkSyncDirect *direct = &inserts->direct;
 	List	   *recheck;
 
-	recheck = bulk_sync_index_add(buffer->table.indexes, slot, false);
+	recheck = bulk_sync_index_add(buffer->table.indexes, NULL, slot, false);
 	ExecARInsertTriggers(direct->estate, buffer->table.relinfo, slot, recheck, direct->capture);
 	list_free(recheck);
 	bulk_sync_direct_report(direct, source, &buffer->table, slot, false);

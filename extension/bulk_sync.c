@@ -89,6 +89,7 @@ static void
 begin_call(Call *call, FunctionCallInfo fcinfo, bool returns_rows)
 {
 	memset(call, 0, sizeof(Call));
+	bulk_sync_phase_done(NULL);
 	if (returns_rows)
 		InitMaterializedSRF(fcinfo, 0);
 	else if (get_call_result_type(fcinfo, NULL, &call->counts_desc) == TYPEFUNC_COMPOSITE)
@@ -108,6 +109,7 @@ find_difference(Call *call)
 
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
+	bulk_sync_phase_done("plan");
 	if (call->source == NULL)
 		call->source = bulk_sync_open_staged(call->plan);
 	difference = bulk_sync_match(call->plan, call->source);
@@ -115,6 +117,7 @@ find_difference(Call *call)
 	bulk_sync_apply_policies(call->plan, difference);
 	bulk_sync_check_difference(difference);
 	PopActiveSnapshot();
+	bulk_sync_phase_done("difference");
 
 	call->difference = difference;
 	call->counts.staged_rows = difference->staged_rows;
@@ -141,6 +144,7 @@ lock_and_write(void *arg)
 	if (plan->lock_rows && !bulk_sync_lock_planned_rows(plan, call->difference) &&
 		(!plan->address_by_key || call->round < MAX_VIEW_ROUNDS))
 		return false;
+	bulk_sync_phase_done("row locks");
 	bulk_sync_close_staged(call->source);
 	bulk_sync_apply(plan, call->difference, &call->counts, call->written);
 	return true;
@@ -172,6 +176,7 @@ carry_out(Call *call, const BulkSyncOptions *options)
 			bulk_sync_difference_free(call->difference);
 		find_difference(call);
 		bulk_sync_difference_sort(call->difference);
+		bulk_sync_phase_done("order");
 		call->round++;
 		done = locks_are_given_back(call) ? bulk_sync_attempt(lock_and_write, call) :
 			lock_and_write(call);

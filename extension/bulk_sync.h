@@ -663,6 +663,7 @@ extern void bulk_sync_apply(const BulkSyncPlan *plan, BulkSyncDifference *differ
 extern void bulk_sync_written_free(BulkSyncWritten *written);
 
 /* in report.c */
+extern void bulk_sync_phase_done(const char *phase);
 extern char *bulk_sync_describe_key(const BulkSyncPlan *plan, const Datum *values,
 									const bool *isnull);
 extern char *bulk_sync_describe_target_key(const BulkSyncPlan *plan, const Datum *values,

@@ -70,9 +70,10 @@ extern bool bulk_sync_direct_next(BulkSyncDirect *direct, const BulkSyncRowSet *
 
 /* in index_entries.c */
 extern BulkSyncIndexWriter *bulk_sync_index_begin(EState *estate, ResultRelInfo *relinfo,
-												  CmdType command, bool at_once, int sharers);
-extern List *bulk_sync_index_add(BulkSyncIndexWriter *writer, TupleTableSlot *slot,
-								 bool only_summarizing);
+												  CmdType command, bool at_once, bool churn,
+												  int sharers);
+extern List *bulk_sync_index_add(BulkSyncIndexWriter *writer, TupleTableSlot *old,
+								 TupleTableSlot *slot, bool only_summarizing);
 extern void bulk_sync_index_finish(BulkSyncIndexWriter *writer);
 
 #endif							/* BULK_SYNC_DIRECT_H */

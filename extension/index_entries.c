@@ -37,6 +37,7 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "port/pg_bswap.h"
+#include "utils/datum.h"
 #include "utils/fmgroids.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -56,17 +57,26 @@ typedef struct WaitingEntry
 	IndexTuple	tuple;
 } WaitingEntry;
 
-typedef struct OrderedIndex
+/* Entries of one index that wait */
+typedef struct WaitingEntries
 {
-	Relation	rel;
-	IndexInfo  *info;
-	bool		unchanged;		/* an UPDATE leaves its columns alone */
-	SortSupportData abbreviation;	/* of the first column, where it is needed */
-	MemoryContext context;		/* of the waiting entries' tuples */
+	MemoryContext context;		/* of their tuples */
 	WaitingEntry *entries;
 	int64		nentries;
 	int64		capacity;
 	bool		in_order;		/* they came in it */
+} WaitingEntries;
+
+typedef struct OrderedIndex
+{
+	Relation	rel;
+	IndexInfo  *info;
+	bool		trusted;		/* its rows are known to be unique by now */
+	bool		never_changes;	/* the UPDATE does not write its columns */
+	bool		versions_churn; /* a hint: old versions may be worth removing */
+	SortSupportData abbreviation;	/* of the first column, where it is needed */
+	WaitingEntries kept;		/* of rows that had this key before */
+	WaitingEntries new;			/* of all others */
 	Tuplestorestate *rechecks;	/* entries that may have broken the constraint */
 } OrderedIndex;
 
@@ -254,21 +264,40 @@ remember(BulkSyncIndexWriter *writer, OrderedIndex *index, IndexTuple tuple)
 }
 
 /*
- * Inserts an entry.  If rows that may still change are in its way, it is
- * remembered, to be checked when they are written.
+ * Inserts the entry of a row that had the same key before: it breaks nothing,
+ * and what may not have its key is found out when that gets its own entry.  So
+ * there is no need to look at the old version, which would make the index look
+ * for versions to remove: of those that this transaction replaces none can go.
  */
 static void
-insert_entry(BulkSyncIndexWriter *writer, OrderedIndex *index, Datum *values, bool *isnull,
-			 ItemPointer tid, IndexTuple tuple, bool all_written)
+insert_kept(BulkSyncIndexWriter *writer, OrderedIndex *index, Datum *values, bool *isnull,
+			ItemPointer tid)
 {
-	IndexUniqueCheck check = UNIQUE_CHECK_NO;
+	(void) index_insert(index->rel, values, isnull, tid, writer->relinfo->ri_RelationDesc,
+						UNIQUE_CHECK_NO, index->versions_churn, index->info);
+}
 
-	if (index->info->ii_Unique)
-		check = all_written ? UNIQUE_CHECK_YES : UNIQUE_CHECK_PARTIAL;
-	if (index_insert(index->rel, values, isnull, tid, writer->relinfo->ri_RelationDesc, check,
-					 index->unchanged, index->info) || check != UNIQUE_CHECK_PARTIAL)
+/*
+ * Inserts the entry of any other row.  As long as rows may still change, what is
+ * in its way may go, and what is not may come: then it is remembered, to be
+ * checked when all are written.
+ */
+static void
+insert_new(BulkSyncIndexWriter *writer, OrderedIndex *index, Datum *values, bool *isnull,
+		   ItemPointer tid, IndexTuple tuple, bool all_written)
+{
+	Relation	rel = writer->relinfo->ri_RelationDesc;
+
+	if (!index->info->ii_Unique || all_written)
+	{
+		(void) index_insert(index->rel, values, isnull, tid, rel,
+							index->info->ii_Unique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO,
+							index->versions_churn && index->never_changes, index->info);
 		return;
+	}
 
+	(void) index_insert(index->rel, values, isnull, tid, rel, UNIQUE_CHECK_PARTIAL, false,
+						index->info);
 	if (tuple == NULL)
 	{
 		tuple = index_form_tuple(RelationGetDescr(index->rel), values, isnull);
@@ -277,70 +306,105 @@ insert_entry(BulkSyncIndexWriter *writer, OrderedIndex *index, Datum *values, bo
 	remember(writer, index, tuple);
 }
 
-/* Inserts the waiting entries of an index */
+/* Inserts entries that wait */
 static void
-flush_index(BulkSyncIndexWriter *writer, OrderedIndex *index, bool all_written)
+flush_entries(BulkSyncIndexWriter *writer, OrderedIndex *index, WaitingEntries *waiting,
+			  bool all_written)
 {
 	Datum		values[INDEX_MAX_KEYS];
 	bool		isnull[INDEX_MAX_KEYS];
 	MemoryContext oldcontext = MemoryContextSwitchTo(GetPerTupleMemoryContext(writer->estate));
 
-	if (!index->in_order)
-		sort_entries(index->entries, index->nentries);
-	for (int64 i = 0; i < index->nentries; i++)
+	if (!waiting->in_order)
+		sort_entries(waiting->entries, waiting->nentries);
+	for (int64 i = 0; i < waiting->nentries; i++)
 	{
-		IndexTuple	tuple = index->entries[i].tuple;
+		IndexTuple	tuple = waiting->entries[i].tuple;
 
 		CHECK_FOR_INTERRUPTS();
 		index_deform_tuple(tuple, RelationGetDescr(index->rel), values, isnull);
-		insert_entry(writer, index, values, isnull, &tuple->t_tid, tuple, all_written);
+		if (waiting == &index->kept)
+			insert_kept(writer, index, values, isnull, &tuple->t_tid);
+		else
+			insert_new(writer, index, values, isnull, &tuple->t_tid, tuple, all_written);
 		ResetPerTupleExprContext(writer->estate);
 	}
 	MemoryContextSwitchTo(oldcontext);
-	MemoryContextReset(index->context);
-	index->nentries = 0;
-	index->in_order = true;
+	MemoryContextReset(waiting->context);
+	waiting->nentries = 0;
+	waiting->in_order = true;
+}
+
+static Size
+waiting_size(const WaitingEntries *waiting)
+{
+	return MemoryContextMemAllocated(waiting->context, false) +
+		waiting->capacity * sizeof(WaitingEntry);
 }
 
 /* Puts an entry to those that wait */
 static void
-wait_with_entry(BulkSyncIndexWriter *writer, OrderedIndex *index, Datum *values, bool *isnull,
-				ItemPointer tid)
+wait_with_entry(BulkSyncIndexWriter *writer, OrderedIndex *index, WaitingEntries *waiting,
+				Datum *values, bool *isnull, ItemPointer tid)
 {
-	MemoryContext oldcontext = MemoryContextSwitchTo(index->context);
+	MemoryContext oldcontext = MemoryContextSwitchTo(waiting->context);
 	WaitingEntry *entry;
 
-	if (index->nentries == index->capacity)
+	if (waiting->nentries == waiting->capacity)
 	{
-		int64		capacity = Max(256, index->capacity * 2);
+		int64		capacity = Max(256, waiting->capacity * 2);
 
-		index->entries = index->entries == NULL ?
+		waiting->entries = waiting->entries == NULL ?
 			MemoryContextAllocHuge(writer->context, capacity * sizeof(WaitingEntry)) :
-			repalloc_huge(index->entries, capacity * sizeof(WaitingEntry));
-		index->capacity = capacity;
+			repalloc_huge(waiting->entries, capacity * sizeof(WaitingEntry));
+		waiting->capacity = capacity;
 	}
-	entry = &index->entries[index->nentries];
+	entry = &waiting->entries[waiting->nentries];
 	entry->tuple = index_form_tuple(RelationGetDescr(index->rel), values, isnull);
 	entry->tuple->t_tid = *tid;
 	make_order(index, values, isnull, entry->order);
-	if (index->in_order && index->nentries > 0)
-		index->in_order = compare_entries(entry - 1, entry) <= 0;
-	index->nentries++;
+	if (waiting->in_order && waiting->nentries > 0)
+		waiting->in_order = compare_entries(entry - 1, entry) <= 0;
+	waiting->nentries++;
 	MemoryContextSwitchTo(oldcontext);
 
-	if (index->nentries % 256 == 0 &&
-		MemoryContextMemAllocated(index->context, false) +
-		index->capacity * sizeof(WaitingEntry) > writer->budget)
-		flush_index(writer, index, !writer->is_update);
+	if (waiting->nentries % 256 == 0 &&
+		waiting_size(&index->kept) + waiting_size(&index->new) > writer->budget)
+		flush_entries(writer, index, waiting, !writer->is_update);
+}
+
+/* Has the row the key in this index that its old version had? */
+static bool
+keeps_key(const OrderedIndex *index, TupleTableSlot *old, TupleTableSlot *new)
+{
+	if (!index->trusted)
+		return false;
+	for (int i = 0; i < index->info->ii_NumIndexKeyAttrs && !index->never_changes; i++)
+	{
+		AttrNumber	attno = index->info->ii_IndexAttrNumbers[i];
+		Form_pg_attribute attr = TupleDescAttr(new->tts_tupleDescriptor, attno - 1);
+		bool		old_isnull;
+		bool		new_isnull;
+		Datum		old_value = slot_getattr(old, attno, &old_isnull);
+		Datum		new_value = slot_getattr(new, attno, &new_isnull);
+
+		if (old_isnull != new_isnull ||
+			(!new_isnull &&
+			 !datum_image_eq(old_value, new_value, attr->attbyval, attr->attlen)))
+			return false;
+	}
+	return true;
 }
 
 /*
  * Makes the entries of a row that has been written, or sees to it that they
  * will be made.  Returns the indexes whose constraints are to be checked by
- * AFTER triggers, as ExecInsertIndexTuples() does.
+ * AFTER triggers, as ExecInsertIndexTuples() does.  "old" is the version that the
+ * row had in this table, or NULL.
  */
 List *
-bulk_sync_index_add(BulkSyncIndexWriter *writer, TupleTableSlot *slot, bool only_summarizing)
+bulk_sync_index_add(BulkSyncIndexWriter *writer, TupleTableSlot *old, TupleTableSlot *slot,
+					bool only_summarizing)
 {
 	EState	   *estate = writer->estate;
 	ExprContext *econtext = GetPerTupleExprContext(estate);
@@ -359,6 +423,7 @@ bulk_sync_index_add(BulkSyncIndexWriter *writer, TupleTableSlot *slot, bool only
 	{
 		OrderedIndex *index = &writer->indexes[i];
 		IndexInfo  *info = index->info;
+		bool		kept;
 
 		if (info->ii_Predicate != NIL)
 		{
@@ -368,11 +433,14 @@ bulk_sync_index_add(BulkSyncIndexWriter *writer, TupleTableSlot *slot, bool only
 				continue;
 		}
 		FormIndexDatum(info, slot, estate, values, isnull);
-		if (writer->at_once)
-			insert_entry(writer, index, values, isnull, &slot->tts_tid, NULL,
-						 !writer->is_update);
+		kept = old != NULL && keeps_key(index, old, slot);
+		if (!writer->at_once)
+			wait_with_entry(writer, index, kept ? &index->kept : &index->new, values, isnull,
+							&slot->tts_tid);
+		else if (kept)
+			insert_kept(writer, index, values, isnull, &slot->tts_tid);
 		else
-			wait_with_entry(writer, index, values, isnull, &slot->tts_tid);
+			insert_new(writer, index, values, isnull, &slot->tts_tid, NULL, !writer->is_update);
 	}
 	return recheck;
 }
@@ -422,14 +490,15 @@ check_again(BulkSyncIndexWriter *writer, OrderedIndex *index)
  *-------------------------------------------------------------------------
  */
 
-/* Does an UPDATE leave the columns of an index alone?  Only a hint. */
+/* Does an UPDATE leave the columns of an index alone?  A trigger may not. */
 static bool
-is_unchanged(ResultRelInfo *relinfo, EState *estate, const IndexInfo *info)
+never_changes(ResultRelInfo *relinfo, EState *estate, const IndexInfo *info)
 {
 	Bitmapset  *updated = bms_union(ExecGetUpdatedCols(relinfo, estate),
 									ExecGetExtraUpdatedCols(relinfo, estate));
 
-	if (info->ii_Expressions != NIL)
+	if (info->ii_Expressions != NIL ||
+		(relinfo->ri_TrigDesc != NULL && relinfo->ri_TrigDesc->trig_update_before_row))
 		return false;
 	for (int i = 0; i < info->ii_NumIndexAttrs; i++)
 	{
@@ -472,13 +541,24 @@ is_ours(const ResultRelInfo *relinfo, Relation index, const IndexInfo *info)
 		!(info->ii_Unique && has_cascading_updates(relinfo, index));
 }
 
+static void
+init_waiting(WaitingEntries *waiting, MemoryContext context)
+{
+	waiting->context = GenerationContextCreate(context, "bulk_sync waiting entries",
+											   ALLOCSET_DEFAULT_SIZES);
+	waiting->in_order = true;
+}
+
 /*
- * Prepares to write the index entries of a table whose indexes are open.  With
- * "at_once" they do not wait.  The memory is shared by so many tables.
+ * Prepares to write the index entries of a table whose indexes are open.
+ *
+ *	at_once		they do not wait
+ *	churn		old versions of rows may be worth removing, for few are replaced
+ *	sharers		so many tables share the memory
  */
 BulkSyncIndexWriter *
 bulk_sync_index_begin(EState *estate, ResultRelInfo *relinfo, CmdType command, bool at_once,
-					  int sharers)
+					  bool churn, int sharers)
 {
 	MemoryContext oldcontext = MemoryContextSwitchTo(estate->es_query_cxt);
 	BulkSyncIndexWriter *writer = palloc0(sizeof(BulkSyncIndexWriter));
@@ -512,10 +592,13 @@ bulk_sync_index_begin(EState *estate, ResultRelInfo *relinfo, CmdType command, b
 			writer->nindexes++;
 			index->rel = rel;
 			index->info = info;
-			index->in_order = true;
-			index->unchanged = writer->is_update && is_unchanged(relinfo, estate, info);
-			index->context = GenerationContextCreate(writer->context, "bulk_sync waiting entries",
-													 ALLOCSET_DEFAULT_SIZES);
+			index->never_changes = writer->is_update && never_changes(relinfo, estate, info);
+			index->versions_churn = churn;
+			/* Of expressions and predicates, nothing is known; of an index that is not valid neither */
+			index->trusted = info->ii_Expressions == NIL && info->ii_Predicate == NIL &&
+				rel->rd_index->indisvalid;
+			init_waiting(&index->kept, writer->context);
+			init_waiting(&index->new, writer->context);
 			if (!writer->at_once)
 				init_abbreviation(index);
 		}
@@ -542,7 +625,10 @@ void
 bulk_sync_index_finish(BulkSyncIndexWriter *writer)
 {
 	for (int i = 0; i < writer->nindexes; i++)
-		flush_index(writer, &writer->indexes[i], true);
+	{
+		flush_entries(writer, &writer->indexes[i], &writer->indexes[i].kept, true);
+		flush_entries(writer, &writer->indexes[i], &writer->indexes[i].new, true);
+	}
 	for (int i = 0; i < writer->nindexes; i++)
 	{
 		OrderedIndex *index = &writer->indexes[i];

@@ -566,9 +566,11 @@ bulk_sync_match(const BulkSyncPlan *plan, BulkSyncStagedSource *source)
 	read_staged(&match, source);
 	bulk_sync_check_expected_rows(plan, match.difference->staged_rows);
 	bulk_sync_check_empty(plan, match.difference->staged_rows);
+	bulk_sync_phase_done("staged rows");
 
 	if (plan->matching)
 		match.difference->fingerprint = bulk_sync_read_target(&match);
+	bulk_sync_phase_done("target rows");
 	if (plan->sort_match)
 		bulk_sync_sort_finish(&match);
 	else

@@ -470,8 +470,11 @@ static bool
 can_scan(const BulkSyncPlan *plan)
 {
 	bool		whole = plan->scope == NULL || bulk_sync_condition_is_constant(plan->scope);
+	bool		fixed = plan->single_table || plan->options->dry_run ||
+		plan->options->lock_mode > RowExclusiveLock;
 
-	return whole && plan->nscope_values == 0 && plan->nscope_columns == 0 &&
+	/* Partitions may come and go from look to look, if the lock allows it */
+	return whole && fixed && plan->nscope_values == 0 && plan->nscope_columns == 0 &&
 		!plan->address_by_key && !plan->row_security &&
 		plan->history_attno == InvalidAttrNumber &&
 		!bulk_sync_has_virtual_columns(RelationGetDescr(plan->target));

@@ -7,6 +7,8 @@
  */
 #include "bulk_sync.h"
 
+#include "portability/instr_time.h"
+
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
@@ -110,4 +112,25 @@ bulk_sync_history_counts_tuple(TupleDesc desc, const BulkSyncCounts *counts)
 	};
 
 	return make_counts_tuple(desc, result, lengthof(result));
+}
+
+/*
+ * Says how long a phase has taken, to whoever wants to know: SET
+ * client_min_messages = debug1.  NULL: the first one begins.
+ */
+void
+bulk_sync_phase_done(const char *phase)
+{
+	static instr_time start;
+	instr_time	now;
+	instr_time	duration;
+
+	INSTR_TIME_SET_CURRENT(now);
+	duration = now;
+	INSTR_TIME_SUBTRACT(duration, start);
+	start = now;
+	if (phase != NULL)
+		ereport(DEBUG1,
+				(errmsg_internal("bulk_sync: %s: %.3f ms", phase,
+								 INSTR_TIME_GET_MILLISEC(duration))));
 }

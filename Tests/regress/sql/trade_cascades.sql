@@ -1,5 +1,7 @@
--- Children that refer to a traded unique value and follow it (ON UPDATE CASCADE) stay with their parent: each parent's children
--- get its new value, those of its partner do not come to it, in whatever order the rows are written.
+-- Children that follow a unique value of their parents (ON UPDATE CASCADE). PostgreSQL lets them follow one parent after the
+-- other: after a swap all would be with one of the two. Such a trade is refused, as any statement refuses it, and nothing is
+-- changed; what can be done in the order in which the rows lie is done, and each child stays with its parent. Where children
+-- do not follow (NO ACTION), values are traded, and a child has the parent that has its value.
 -- Contract 1.3.7, 1.3.8 (foreign-key actions), 1.3.6 (they run when all phases are done)
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS bulk_sync;
@@ -19,13 +21,13 @@ CREATE PROCEDURE fill(codes text[]) LANGUAGE sql AS $$
 CREATE VIEW families AS SELECT k, parent.code, (SELECT string_agg(child.code, ' ' ORDER BY n) FROM child WHERE owner = k) AS of_children
   FROM parent;
 
--- a chain that leaves its first value behind: a statement of its own could do it in one order
-CALL fill('{a,b,c}');
-UPDATE staged SET code = (ARRAY['b', 'c', 'd'])[k];
+-- a chain in the order of the rows: each takes what the one before it has left
+CALL fill('{b,c,d}');
+UPDATE staged SET code = (ARRAY['a', 'b', 'c'])[k];
 SELECT * FROM bulk_sync('parent', 'staged', scope => 'true');
 TABLE families ORDER BY k;
--- and the other way about
-UPDATE staged SET code = (ARRAY['a', 'b', 'c'])[k];
+-- and against it
+UPDATE staged SET code = (ARRAY['b', 'c', 'd'])[k];
 SELECT * FROM bulk_sync('parent', 'staged', scope => 'true');
 TABLE families ORDER BY k;
 -- a swap, beside a parent that is not updated
@@ -61,6 +63,22 @@ INSERT INTO people VALUES (1, 10, 20, 'boss is 2'), (2, 20, 10, 'boss is 1'), (3
 INSERT INTO people_staged VALUES (1, 20), (2, 30), (3, 10), (4, 40);
 SELECT * FROM bulk_sync('people', 'people_staged', scope => 'true');
 SELECT p.k, p.badge, b.k AS boss, p.note FROM people p JOIN people b ON b.badge = p.boss_badge ORDER BY p.k;
+
+-- children that do not follow: the value counts, whoever has it
+CREATE TABLE plain (k int PRIMARY KEY, code text NOT NULL UNIQUE);
+CREATE TABLE plain_child (n int PRIMARY KEY, code text REFERENCES plain (code));
+CREATE TABLE plain_staged (k int, code text);
+INSERT INTO plain VALUES (1, 'a'), (2, 'b');
+INSERT INTO plain_child VALUES (1, 'a'), (2, 'b');
+INSERT INTO plain_staged VALUES (1, 'b'), (2, 'a');
+SELECT * FROM bulk_sync('plain', 'plain_staged', scope => 'true');
+SELECT n, code, k FROM plain_child JOIN plain USING (code) ORDER BY n;
+-- a value that nobody has in the end
+UPDATE plain_staged SET code = (ARRAY['a', 'c'])[k];
+\set VERBOSITY sqlstate
+SELECT * FROM bulk_sync('plain', 'plain_staged', scope => 'true');
+\set VERBOSITY default
+SELECT n, code, k FROM plain_child JOIN plain USING (code) ORDER BY n;
 
 SET client_min_messages = warning;
 DROP SCHEMA trade_cascades CASCADE;
