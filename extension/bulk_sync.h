@@ -585,6 +585,7 @@ extern void bulk_sync_check_privileges(const BulkSyncPlan *plan);
 extern BulkSyncStagedSource *bulk_sync_open_staged(const BulkSyncPlan *plan);
 extern void bulk_sync_rewind_staged(BulkSyncStagedSource *source);
 extern bool bulk_sync_next_staged(BulkSyncStagedSource *source, BulkSyncStagedRow *row);
+extern double bulk_sync_staged_fraction(const BulkSyncStagedSource *source);
 extern int64 bulk_sync_count_staged(BulkSyncStagedSource *source);
 extern int64 bulk_sync_writing_rank(TransactionId xmin, CommandId cmin, TransactionId next);
 extern void bulk_sync_close_staged(BulkSyncStagedSource *source);

@@ -53,6 +53,7 @@ struct BulkSyncHashTable
 	MemoryContext context;		/* of chunks and slots */
 	Chunk	   *first;			/* in the order of staging */
 	Chunk	   *last;
+	Chunk	   *spare;			/* of an earlier batch, to be used again */
 	Size		next_chunk_size;
 	Size		max_chunk_size;
 	HashSlot   *slots;
@@ -90,6 +91,16 @@ bulk_sync_hash_key(const BulkSyncPlan *plan, const Datum *values, const bool *is
 	return hash;
 }
 
+/* Are these the same bits?  False if that would take more than a look. */
+static bool
+same_bits(const BulkSyncColumn *column, Datum a, Datum b)
+{
+	if (column->typbyval)
+		return a == b;
+	return column->typlen == -1 && bulk_sync_is_plain(a) && bulk_sync_is_plain(b) &&
+		bulk_sync_image_equal(column, a, false, b, false);
+}
+
 /* Does the entry have this key? */
 static bool
 entry_has_key(BulkSyncHashTable *table, BulkSyncEntry *entry,
@@ -104,9 +115,9 @@ entry_has_key(BulkSyncHashTable *table, BulkSyncEntry *entry,
 	{
 		int			index = target ? plan->columns[i].read_index : i;
 
-		/* The same bits are equal in every type that is passed by value */
-		if (plan->columns[i].typbyval && !isnull[index] && !slot->tts_isnull[i] &&
-			slot->tts_values[i] == values[index])
+		/* The same bits are equal in every type, which is cheaper to see */
+		if (!isnull[index] && !slot->tts_isnull[i] &&
+			same_bits(&plan->columns[i], slot->tts_values[i], values[index]))
 			continue;
 		if (isnull[index] || slot->tts_isnull[i])
 		{
@@ -193,6 +204,25 @@ entry_size(const BulkSyncEntry *entry)
 	return BULK_SYNC_ENTRY_SIZE + MAXALIGN(BULK_SYNC_ENTRY_TUPLE(entry)->t_len);
 }
 
+/* Memory that the system has just given is dear: what there is comes first */
+static Chunk *
+new_chunk(BulkSyncHashTable *table, Size size)
+{
+	Chunk	   *chunk = table->spare;
+
+	if (chunk != NULL && chunk->size >= size)
+		table->spare = chunk->next;
+	else
+	{
+		chunk = MemoryContextAllocHuge(table->context, CHUNK_HEADER + size);
+		ask_for_huge_pages(chunk, CHUNK_HEADER + size);
+		chunk->size = size;
+	}
+	chunk->next = NULL;
+	chunk->used = 0;
+	return chunk;
+}
+
 /*
  * Makes room for a staged row.  The caller fills in the tuple, and then links
  * the entry.
@@ -207,19 +237,13 @@ bulk_sync_table_allocate(BulkSyncHashTable *table, uint32 hash, int64 position,
 
 	if (chunk == NULL || chunk->size - chunk->used < size)
 	{
-		Size		chunk_size = Max(table->next_chunk_size, size);
-
-		chunk = MemoryContextAllocHuge(table->context, CHUNK_HEADER + chunk_size);
-		ask_for_huge_pages(chunk, CHUNK_HEADER + chunk_size);
-		chunk->next = NULL;
-		chunk->size = chunk_size;
-		chunk->used = 0;
+		chunk = new_chunk(table, Max(table->next_chunk_size, size));
 		if (table->last == NULL)
 			table->first = chunk;
 		else
 			table->last->next = chunk;
 		table->last = chunk;
-		table->used += CHUNK_HEADER + chunk_size;
+		table->used += CHUNK_HEADER + chunk->size;
 		table->next_chunk_size = Min(table->next_chunk_size * 2, table->max_chunk_size);
 	}
 	entry = (BulkSyncEntry *) (CHUNK_DATA(chunk) + chunk->used);
@@ -329,19 +353,22 @@ double_slots(BulkSyncHashTable *table)
 	pfree(old);
 }
 
-/* Empties the table */
+/* Empties the table, and keeps its memory for the next batch */
 void
 bulk_sync_table_reset(BulkSyncHashTable *table)
 {
 	ExecClearTuple(table->slot);
 	ExecClearTuple(table->new_slot);
-	MemoryContextReset(table->context);
+	if (table->last != NULL)
+	{
+		table->last->next = table->spare;
+		table->spare = table->first;
+	}
 	table->first = table->last = NULL;
-	table->next_chunk_size = FIRST_CHUNK_SIZE;
 	table->nentries = 0;
-	table->used = 0;
 	table->dead = 0;
-	allocate_slots(table, FIRST_SLOTS);
+	table->used = table->nslots * sizeof(HashSlot);
+	memset(table->slots, 0, table->nslots * sizeof(HashSlot));
 }
 
 BulkSyncHashTable *
@@ -359,7 +386,8 @@ bulk_sync_table_create(BulkSyncMatch *match)
 	/* What is found there, the caller goes on with: see staged_row_of() */
 	table->slot = match->staged_slot;
 	table->new_slot = MakeSingleTupleTableSlot(match->plan->wanted_desc, &TTSOpsMinimalTuple);
-	bulk_sync_table_reset(table);
+	table->next_chunk_size = FIRST_CHUNK_SIZE;
+	allocate_slots(table, FIRST_SLOTS);
 	return table;
 }
 
@@ -369,6 +397,29 @@ bulk_sync_table_free(BulkSyncHashTable *table)
 	ExecClearTuple(table->slot);
 	ExecDropSingleTupleTableSlot(table->new_slot);
 	MemoryContextDelete(table->context);
+}
+
+/*
+ * How much memory, in bytes, will it need for so many times the rows that it
+ * holds now?
+ */
+double
+bulk_sync_table_extrapolate(const BulkSyncHashTable *table, double times)
+{
+	double		slots = 1024;
+	double		data = 0;
+
+	for (const Chunk *chunk = table->first; chunk != NULL; chunk = chunk->next)
+		data += chunk->used;
+	while (slots * 3 / 4 < table->nentries * times)
+		slots *= 2;
+	return data * times + slots * sizeof(HashSlot);
+}
+
+int64
+bulk_sync_table_budget(const BulkSyncHashTable *table)
+{
+	return table->budget;
 }
 
 /* Does it hold more than it may? */
@@ -465,7 +516,6 @@ bulk_sync_table_split(BulkSyncHashTable *table,
 	bool		moved = false;
 
 	table->first = table->last = NULL;
-	table->next_chunk_size = FIRST_CHUNK_SIZE;
 	table->nentries = 0;
 	table->dead = 0;
 	table->used = table->nslots * sizeof(HashSlot);

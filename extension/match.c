@@ -21,6 +21,9 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+/* From so many staged rows it is concluded how much memory all will take */
+#define ROWS_TO_ESTIMATE 4096
+
 /* NULL-safe equality of values, as matching understands it */
 static bool
 values_equal(BulkSyncEquality *equality, Datum a, bool a_isnull, Datum b, bool b_isnull)
@@ -528,6 +531,8 @@ read_staged(BulkSyncMatch *match, BulkSyncStagedSource *source)
 			add_staged(match, &row);
 		MemoryContextSwitchTo(oldcontext);
 		MemoryContextReset(match->row_context);
+		if (difference->staged_rows == ROWS_TO_ESTIMATE && !plan->sort_match)
+			bulk_sync_hash_expect(match, 1 / bulk_sync_staged_fraction(source));
 	}
 	if (!plan->sort_match)
 		bulk_sync_hash_added(match);

@@ -127,6 +127,8 @@ extern BulkSyncEntry *bulk_sync_table_find(BulkSyncHashTable *table, uint32 hash
 										   const Datum *values, const bool *isnull);
 extern void bulk_sync_table_prefetch_slot(const BulkSyncHashTable *table, uint32 hash);
 extern void bulk_sync_table_prefetch_entry(const BulkSyncHashTable *table, uint32 hash);
+extern double bulk_sync_table_extrapolate(const BulkSyncHashTable *table, double times);
+extern int64 bulk_sync_table_budget(const BulkSyncHashTable *table);
 extern bool bulk_sync_table_is_over(const BulkSyncHashTable *table);
 extern bool bulk_sync_table_is_full(BulkSyncHashTable *table);
 extern int64 bulk_sync_table_count(const BulkSyncHashTable *table);
@@ -139,6 +141,7 @@ extern bool bulk_sync_table_split(BulkSyncHashTable *table,
 /* in match_hash.c */
 extern void bulk_sync_hash_begin(BulkSyncMatch *match);
 extern void bulk_sync_hash_add(BulkSyncMatch *match, const BulkSyncStagedRow *row);
+extern void bulk_sync_hash_expect(BulkSyncMatch *match, double times);
 extern void bulk_sync_hash_added(BulkSyncMatch *match);
 extern bool bulk_sync_hash_is_whole(const BulkSyncMatch *match);
 extern int64 bulk_sync_hash_count(const BulkSyncMatch *match);

@@ -329,6 +329,24 @@ bulk_sync_hash_add(BulkSyncMatch *match, const BulkSyncStagedRow *row)
 											  row->isnull));
 }
 
+/*
+ * There will be so many times the rows that there are.  What does not fit is
+ * better sent to its batch as it comes than when the table is full: then all
+ * that stays would have to be moved.
+ */
+void
+bulk_sync_hash_expect(BulkSyncMatch *match, double times)
+{
+	HashMatcher *matcher = (HashMatcher *) match->matcher;
+	double		needed;
+
+	link_pending(matcher);
+	needed = bulk_sync_table_extrapolate(matcher->table, times) /
+		bulk_sync_table_budget(matcher->table);
+	while (matcher->may_grow && matcher->nbatches < needed)
+		double_batches(matcher);
+}
+
 /* All staged rows have been added: from now on the table is complete */
 void
 bulk_sync_hash_added(BulkSyncMatch *match)

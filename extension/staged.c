@@ -20,6 +20,7 @@
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -42,6 +43,7 @@ struct BulkSyncStagedSource
 	MemoryContext context;
 	Snapshot	snapshot;
 	bool		converts;		/* some column needs a conversion */
+	bool		as_staged;		/* the wanted row is the staged row */
 
 	/* One of these */
 	TableScanDesc scan;
@@ -72,6 +74,7 @@ init_converters(BulkSyncStagedSource *source)
 	const BulkSyncPlan *plan = source->plan;
 
 	source->converters = palloc0(Max(plan->ncolumns, 1) * sizeof(Converter));
+	source->as_staged = true;
 	for (int i = 0; i < plan->ncolumns; i++)
 	{
 		const BulkSyncColumn *column = &plan->columns[i];
@@ -79,6 +82,8 @@ init_converters(BulkSyncStagedSource *source)
 		Oid			function;
 		bool		varlena;
 
+		source->as_staged = source->as_staged && column->raw_attno == i + 1 &&
+			column->conversion == BULK_SYNC_CONVERT_NONE;
 		if (column->conversion == BULK_SYNC_CONVERT_NONE)
 			continue;
 		source->converts = true;
@@ -333,6 +338,18 @@ bulk_sync_count_staged(BulkSyncStagedSource *source)
 	return count;
 }
 
+/* How much of the staged rows, about, has been read?  From 0, exclusive, to 1. */
+double
+bulk_sync_staged_fraction(const BulkSyncStagedSource *source)
+{
+	double		blocks;
+
+	if (source->store != NULL)
+		return Min((double) source->position / Max(tuplestore_tuple_count(source->store), 1), 1);
+	blocks = RelationGetNumberOfBlocks(source->plan->staged);
+	return Min((ItemPointerGetBlockNumberNoCheck(&source->slot->tts_tid) + 1.0) / Max(blocks, 1), 1);
+}
+
 static Datum
 convert(BulkSyncStagedSource *source, int index, Datum value, bool *isnull)
 {
@@ -377,6 +394,13 @@ bulk_sync_next_staged(BulkSyncStagedSource *source, BulkSyncStagedRow *row)
 		return false;
 	source->position++;
 	slot_getallattrs(source->slot);
+	row->position = source->position;
+	if (source->as_staged)
+	{
+		row->values = source->slot->tts_values;
+		row->isnull = source->slot->tts_isnull;
+		return true;
+	}
 	ResetExprContext(source->econtext);
 
 	callback.callback = conversion_error_callback;
@@ -408,7 +432,6 @@ bulk_sync_next_staged(BulkSyncStagedSource *source, BulkSyncStagedRow *row)
 	MemoryContextSwitchTo(oldcontext);
 	error_context_stack = callback.previous;
 
-	row->position = source->position;
 	row->values = source->values;
 	row->isnull = source->isnull;
 	return true;
