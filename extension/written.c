@@ -123,7 +123,7 @@ bulk_sync_collect_written(BulkSyncApply *state, TupleTableSlot *slot)
 		TupleTableSlot *source = inserted_source(state);
 
 		/* A rule may write several rows for one */
-		if (state->source_written)
+		if (state->source != NULL && state->source_written)
 		{
 			MemoryContextSwitchTo(oldcontext);
 			return;
