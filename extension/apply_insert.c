@@ -14,7 +14,6 @@
 
 #include "access/heapam.h"
 #include "access/tableam.h"
-#include "access/xact.h"
 #include "executor/execPartition.h"
 #include "executor/nodeModifyTable.h"
 #include "miscadmin.h"
@@ -265,9 +264,6 @@ insert_now(Inserts *inserts, RowBuffer *buffer, TupleTableSlot *slot, TupleTable
 	BulkSyncApply *state = inserts->direct.state;
 	bool		written;
 
-	CommandCounterIncrement();
-	UpdateActiveSnapshotCommandId();
-	estate->es_output_cid = GetCurrentCommandId(true);
 	/* To conflict.c the question is about this row: those before it are ours */
 	state->source = source;
 	ExecMaterializeSlot(slot);
