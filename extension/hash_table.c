@@ -4,8 +4,8 @@
  *	  Holds staged rows in memory, to be found by their key.
  *
  * Cache misses are what matching spends its time on.  The table is open-
- * addressed with linear probing, and the hash stands beside the pointer, so
- * that a row that is not looked for is hardly ever touched.  The rows are
+ * addressed with linear probing, and the hash stands beside the place of the row,
+ * so that a row that is not looked for is hardly ever touched.  The rows are
  * packed into chunks, where they are formed in place, and never freed one by one.
  *
  *-------------------------------------------------------------------------
@@ -25,14 +25,28 @@
 #define FIRST_CHUNK_SIZE	(8 * 1024)
 #define LARGEST_CHUNK_SIZE	(16 * 1024 * 1024)
 #define FIRST_SLOTS			1024
+#define FIRST_UNITS			64
 #define HUGE_PAGE_SIZE		(2 * 1024 * 1024)
+#define CACHE_LINE			64
 
 /* Fewer entries than this are not worth being split */
 #define MIN_ENTRIES			64
 
+/*
+ * A place in the chunks takes 4 bytes where a pointer takes 8: the number of a
+ * unit of memory, and the place within that, in steps of 8 bytes.
+ */
+#define UNIT_SIZE			(1024 * 1024)
+#define PLACES_IN_UNIT		(UNIT_SIZE / MAXIMUM_ALIGNOF)
+#define MAX_UNITS			(PG_UINT32_MAX / PLACES_IN_UNIT)
+#define MAX_BUDGET			((int64) MAX_UNITS / 2 * UNIT_SIZE)
+#define NO_PLACE			0
+#define FIRST_PLACE			MAXIMUM_ALIGNOF	/* of a chunk: the one before is NO_PLACE */
+
 typedef struct Chunk
 {
 	struct Chunk *next;
+	uint32		first_unit;
 	Size		size;			/* of data */
 	Size		used;
 	char		data[FLEXIBLE_ARRAY_MEMBER];
@@ -43,8 +57,8 @@ typedef struct Chunk
 
 typedef struct HashSlot
 {
-	BulkSyncEntry *entry;		/* NULL: empty */
 	uint32		hash;
+	uint32		place;			/* of the entry; NO_PLACE: empty */
 } HashSlot;
 
 struct BulkSyncHashTable
@@ -56,6 +70,10 @@ struct BulkSyncHashTable
 	Chunk	   *spare;			/* of an earlier batch, to be used again */
 	Size		next_chunk_size;
 	Size		max_chunk_size;
+	char	  **units;			/* where each begins */
+	uint32		nunits;
+	uint32		max_units;		/* so many have room in the array */
+	uint32		last_place;		/* of the entry that came last */
 	HashSlot   *slots;
 	uint64		nslots;			/* a power of two */
 	int64		nentries;
@@ -66,6 +84,45 @@ struct BulkSyncHashTable
 	TupleTableSlot *slot;		/* of the entry that is looked at */
 	TupleTableSlot *new_slot;	/* of an entry that is being linked */
 };
+
+/*-------------------------------------------------------------------------
+ * Places
+ *-------------------------------------------------------------------------
+ */
+static inline BulkSyncEntry *
+entry_at(const BulkSyncHashTable *table, uint32 place)
+{
+	return (BulkSyncEntry *) (table->units[place / PLACES_IN_UNIT] +
+							  (Size) (place % PLACES_IN_UNIT) * MAXIMUM_ALIGNOF);
+}
+
+static uint32
+place_of(const Chunk *chunk, Size offset)
+{
+	return (chunk->first_unit + (uint32) (offset / UNIT_SIZE)) * PLACES_IN_UNIT +
+		(uint32) (offset % UNIT_SIZE / MAXIMUM_ALIGNOF);
+}
+
+/* Gives the units of a chunk their numbers */
+static void
+number_units(BulkSyncHashTable *table, Chunk *chunk)
+{
+	uint32		n = (uint32) ((chunk->size + UNIT_SIZE - 1) / UNIT_SIZE);
+
+	if (n > MAX_UNITS - table->nunits)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("too many staged rows in memory"),
+				 errhint("Set \"bulk_sync.work_mem\" to less.")));
+	while (table->nunits + n > table->max_units)
+	{
+		table->max_units *= 2;
+		table->units = repalloc(table->units, table->max_units * sizeof(char *));
+	}
+	chunk->first_unit = table->nunits;
+	for (uint32 i = 0; i < n; i++)
+		table->units[table->nunits++] = CHUNK_DATA(chunk) + (Size) i * UNIT_SIZE;
+}
 
 /*-------------------------------------------------------------------------
  * Finding
@@ -143,9 +200,9 @@ find_slot(BulkSyncHashTable *table, uint32 hash,
 	{
 		HashSlot   *slot = &table->slots[i];
 
-		if (slot->entry == NULL ||
+		if (slot->place == NO_PLACE ||
 			(slot->hash == hash &&
-			 entry_has_key(table, slot->entry, values, isnull, target)))
+			 entry_has_key(table, entry_at(table, slot->place), values, isnull, target)))
 			return slot;
 	}
 }
@@ -155,7 +212,9 @@ BulkSyncEntry *
 bulk_sync_table_find(BulkSyncHashTable *table, uint32 hash, const Datum *values,
 					 const bool *isnull)
 {
-	return find_slot(table, hash, values, isnull, true)->entry;
+	HashSlot   *slot = find_slot(table, hash, values, isnull, true);
+
+	return slot->place != NO_PLACE ? entry_at(table, slot->place) : NULL;
 }
 
 /* Fetches what a lookup will touch first: its slot, and then its entry */
@@ -170,10 +229,12 @@ bulk_sync_table_prefetch_entry(const BulkSyncHashTable *table, uint32 hash)
 {
 	const HashSlot *slot = &table->slots[hash & (table->nslots - 1)];
 
-	if (slot->entry != NULL && slot->hash == hash)
+	if (slot->place != NO_PLACE && slot->hash == hash)
 	{
-		__builtin_prefetch(slot->entry);
-		__builtin_prefetch(BULK_SYNC_ENTRY_TUPLE(slot->entry));
+		const char *entry = (const char *) entry_at(table, slot->place);
+
+		__builtin_prefetch(entry);
+		__builtin_prefetch(entry + CACHE_LINE);
 	}
 }
 
@@ -199,9 +260,9 @@ ask_for_huge_pages(void *start, Size size)
 }
 
 static Size
-entry_size(const BulkSyncEntry *entry)
+entry_size(const BulkSyncHashTable *table, const BulkSyncEntry *entry)
 {
-	return BULK_SYNC_ENTRY_SIZE + MAXALIGN(BULK_SYNC_ENTRY_TUPLE(entry)->t_len);
+	return bulk_sync_entry_size(table->match, entry->t_len);
 }
 
 /* Memory that the system has just given is dear: what there is comes first */
@@ -217,27 +278,27 @@ new_chunk(BulkSyncHashTable *table, Size size)
 		chunk = MemoryContextAllocHuge(table->context, CHUNK_HEADER + size);
 		ask_for_huge_pages(chunk, CHUNK_HEADER + size);
 		chunk->size = size;
+		number_units(table, chunk);
 	}
 	chunk->next = NULL;
-	chunk->used = 0;
+	chunk->used = FIRST_PLACE;
 	return chunk;
 }
 
 /*
- * Makes room for a staged row.  The caller fills in the tuple, and then links
- * the entry.
+ * Makes room for a staged row.  The caller fills in the tuple, says what is known
+ * of it, and then links the entry.
  */
 BulkSyncEntry *
-bulk_sync_table_allocate(BulkSyncHashTable *table, uint32 hash, int64 position,
-						 uint32 tuple_size)
+bulk_sync_table_allocate(BulkSyncHashTable *table, uint32 tuple_size)
 {
-	Size		size = BULK_SYNC_ENTRY_SIZE + MAXALIGN(tuple_size);
+	Size		size = bulk_sync_entry_size(table->match, tuple_size);
 	Chunk	   *chunk = table->last;
 	BulkSyncEntry *entry;
 
 	if (chunk == NULL || chunk->size - chunk->used < size)
 	{
-		chunk = new_chunk(table, Max(table->next_chunk_size, size));
+		chunk = new_chunk(table, Max(table->next_chunk_size, FIRST_PLACE + size));
 		if (table->last == NULL)
 			table->first = chunk;
 		else
@@ -247,11 +308,9 @@ bulk_sync_table_allocate(BulkSyncHashTable *table, uint32 hash, int64 position,
 		table->next_chunk_size = Min(table->next_chunk_size * 2, table->max_chunk_size);
 	}
 	entry = (BulkSyncEntry *) (CHUNK_DATA(chunk) + chunk->used);
+	table->last_place = place_of(chunk, chunk->used);
 	chunk->used += size;
-	memset(entry, 0, BULK_SYNC_ENTRY_SIZE);
-	entry->hash = hash;
-	entry->position = position;
-	BULK_SYNC_ENTRY_TUPLE(entry)->t_len = tuple_size;
+	entry->t_len = tuple_size;
 	return entry;
 }
 
@@ -277,7 +336,7 @@ bulk_sync_table_form(BulkSyncHashTable *table, uint32 hash, int64 position,
 	header = MAXALIGN(header);
 	data = heap_compute_data_size(desc, (Datum *) values, (bool *) isnull);
 
-	entry = bulk_sync_table_allocate(table, hash, position, header + data);
+	entry = bulk_sync_table_allocate(table, header + data);
 	tuple = BULK_SYNC_ENTRY_TUPLE(entry);
 	memset(tuple, 0, header + data);
 	tuple->t_len = header + data;
@@ -285,23 +344,25 @@ bulk_sync_table_form(BulkSyncHashTable *table, uint32 hash, int64 position,
 	tuple->t_hoff = header + MINIMAL_TUPLE_OFFSET;
 	heap_fill_tuple(desc, (Datum *) values, (bool *) isnull, (char *) tuple + header, data,
 					&tuple->t_infomask, has_null ? tuple->t_bits : NULL);
+	bulk_sync_init_entry_of(table->match, entry, hash, position, false);
 	return entry;
 }
 
 /* Calls a function for each entry, in the order in which they came */
 static void
-for_each_entry(Chunk *chunk, void (*function) (BulkSyncEntry *entry, void *arg), void *arg)
+for_each_entry(BulkSyncHashTable *table, void (*function) (BulkSyncEntry *entry, void *arg),
+			   void *arg)
 {
-	for (; chunk != NULL; chunk = chunk->next)
+	for (Chunk *chunk = table->first; chunk != NULL; chunk = chunk->next)
 	{
-		Size		offset = 0;
+		Size		offset = FIRST_PLACE;
 
 		while (offset < chunk->used)
 		{
 			BulkSyncEntry *entry = (BulkSyncEntry *) (CHUNK_DATA(chunk) + offset);
 
 			CHECK_FOR_INTERRUPTS();
-			offset += entry_size(entry);
+			offset += entry_size(table, entry);
 			if (!entry->dead)
 				function(entry, arg);
 		}
@@ -309,21 +370,15 @@ for_each_entry(Chunk *chunk, void (*function) (BulkSyncEntry *entry, void *arg),
 }
 
 static void
-put_entry(BulkSyncHashTable *table, uint32 hash, BulkSyncEntry *entry)
+put_entry(BulkSyncHashTable *table, uint32 hash, uint32 place)
 {
 	uint64		mask = table->nslots - 1;
 	uint64		i = hash & mask;
 
-	while (table->slots[i].entry != NULL)
+	while (table->slots[i].place != NO_PLACE)
 		i = (i + 1) & mask;
-	table->slots[i].entry = entry;
+	table->slots[i].place = place;
 	table->slots[i].hash = hash;
-}
-
-static void
-relink(BulkSyncEntry *entry, void *arg)
-{
-	put_entry((BulkSyncHashTable *) arg, entry->hash, entry);
 }
 
 static void
@@ -347,8 +402,8 @@ double_slots(BulkSyncHashTable *table)
 	for (uint64 i = 0; i < nold; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (old[i].entry != NULL)
-			put_entry(table, old[i].hash, old[i].entry);
+		if (old[i].place != NO_PLACE)
+			put_entry(table, old[i].hash, old[i].place);
 	}
 	pfree(old);
 }
@@ -380,13 +435,14 @@ bulk_sync_table_create(BulkSyncMatch *match)
 	table->match = match;
 	table->context = AllocSetContextCreate(CurrentMemoryContext, "bulk_sync hash table",
 										   ALLOCSET_DEFAULT_SIZES);
-	/* What is left is for the difference that grows beside it, and for the allocator */
-	table->budget = bulk_sync_memory_budget() / 8 * 7;
+	table->budget = Min(bulk_sync_memory_budget(), MAX_BUDGET);
 	table->max_chunk_size = Max(FIRST_CHUNK_SIZE, Min(LARGEST_CHUNK_SIZE, table->budget / 8));
 	/* What is found there, the caller goes on with: see staged_row_of() */
 	table->slot = match->staged_slot;
 	table->new_slot = MakeSingleTupleTableSlot(match->plan->wanted_desc, &TTSOpsMinimalTuple);
 	table->next_chunk_size = FIRST_CHUNK_SIZE;
+	table->max_units = FIRST_UNITS;
+	table->units = MemoryContextAlloc(table->context, table->max_units * sizeof(char *));
 	allocate_slots(table, FIRST_SLOTS);
 	return table;
 }
@@ -440,7 +496,7 @@ void
 bulk_sync_table_for_each(BulkSyncHashTable *table,
 						 void (*function) (BulkSyncEntry *entry, void *arg), void *arg)
 {
-	for_each_entry(table->first, function, arg);
+	for_each_entry(table, function, arg);
 }
 
 /*-------------------------------------------------------------------------
@@ -452,7 +508,7 @@ static void
 bury(BulkSyncHashTable *table, BulkSyncEntry *entry)
 {
 	entry->dead = true;
-	table->dead += entry_size(entry);
+	table->dead += entry_size(table, entry);
 }
 
 /*
@@ -460,26 +516,27 @@ bury(BulkSyncHashTable *table, BulkSyncEntry *entry)
  * stays; which one, and whether that is an error, match.c decides.
  */
 void
-bulk_sync_table_link(BulkSyncHashTable *table, BulkSyncEntry *entry)
+bulk_sync_table_link(BulkSyncHashTable *table, uint32 place)
 {
+	BulkSyncEntry *entry = entry_at(table, place);
 	uint64		mask = table->nslots - 1;
 	uint64		i = entry->hash & mask;
 	TupleTableSlot *new = table->new_slot;
 	HashSlot   *slot;
-	BulkSyncEntry *existing;
 
-	while (table->slots[i].entry != NULL && table->slots[i].hash != entry->hash)
+	while (table->slots[i].place != NO_PLACE && table->slots[i].hash != entry->hash)
 		i = (i + 1) & mask;
 	slot = &table->slots[i];
-	if (slot->entry != NULL)
+	if (slot->place != NO_PLACE)
 	{
 		ExecStoreMinimalTuple(BULK_SYNC_ENTRY_TUPLE(entry), new, false);
 		slot_getallattrs(new);
 		slot = find_slot(table, entry->hash, new->tts_values, new->tts_isnull, false);
 	}
-	existing = slot->entry;
-	if (existing != NULL)
+	if (slot->place != NO_PLACE)
 	{
+		BulkSyncEntry *existing = entry_at(table, slot->place);
+
 		existing->reported |= entry->reported;
 		bulk_sync_match_duplicate(table->match, existing, new->tts_values, new->tts_isnull);
 		slot_getallattrs(table->slot);
@@ -493,15 +550,22 @@ bulk_sync_table_link(BulkSyncHashTable *table, BulkSyncEntry *entry)
 		}
 		entry->reported = existing->reported;
 		bury(table, existing);
-		slot->entry = entry;
+		slot->place = place;
 		return;
 	}
 
-	slot->entry = entry;
+	slot->place = place;
 	slot->hash = entry->hash;
 	table->nentries++;
 	if (table->nentries > table->nslots / 4 * 3)
 		double_slots(table);
+}
+
+/* The place of the row that came last, to be linked */
+uint32
+bulk_sync_table_last_place(const BulkSyncHashTable *table)
+{
+	return table->last_place;
 }
 
 /*
@@ -521,19 +585,19 @@ bulk_sync_table_split(BulkSyncHashTable *table,
 	table->used = table->nslots * sizeof(HashSlot);
 	ExecClearTuple(table->slot);
 	ExecClearTuple(table->new_slot);
+	memset(table->slots, 0, table->nslots * sizeof(HashSlot));
 	while (old != NULL)
 	{
 		Chunk	   *next = old->next;
-		Size		offset = 0;
+		Size		offset = FIRST_PLACE;
 
 		CHECK_FOR_INTERRUPTS();
 		while (offset < old->used)
 		{
 			BulkSyncEntry *entry = (BulkSyncEntry *) (CHUNK_DATA(old) + offset);
-			MinimalTuple tuple = BULK_SYNC_ENTRY_TUPLE(entry);
 			BulkSyncEntry *copy;
 
-			offset += entry_size(entry);
+			offset += entry_size(table, entry);
 			if (entry->dead)
 				continue;
 			if (!keep(entry, arg))
@@ -541,16 +605,17 @@ bulk_sync_table_split(BulkSyncHashTable *table,
 				moved = true;
 				continue;
 			}
-			copy = bulk_sync_table_allocate(table, entry->hash, entry->position, tuple->t_len);
-			copy->reported = entry->reported;
-			memcpy(BULK_SYNC_ENTRY_TUPLE(copy), tuple, tuple->t_len);
+			copy = bulk_sync_table_allocate(table, entry->t_len);
+			memcpy(BULK_SYNC_ENTRY_TUPLE(copy), BULK_SYNC_ENTRY_TUPLE(entry), entry->t_len);
+			bulk_sync_init_entry_of(table->match, copy, entry->hash, entry->position,
+									entry->reported);
+			put_entry(table, copy->hash, table->last_place);
 			table->nentries++;
 		}
-		pfree(old);
+		old->next = table->spare;
+		table->spare = old;
 		old = next;
 	}
-	memset(table->slots, 0, table->nslots * sizeof(HashSlot));
-	for_each_entry(table->first, relink, table);
 	return moved;
 }
 

@@ -196,7 +196,7 @@ compare_order(const BulkSyncPlan *plan, Datum a, bool a_isnull, Datum b, bool b_
 
 /* Is a target row newer than the one that its key has so far? */
 static bool
-is_newer(BulkSyncMatch *match, const BulkSyncEntry *entry, const BulkSyncTargetRow *row)
+is_newer(BulkSyncMatch *match, const BulkSyncKeptRow *kept, const BulkSyncTargetRow *row)
 {
 	const BulkSyncPlan *plan = match->plan;
 	int			index = plan->history_read_index;
@@ -205,26 +205,28 @@ is_newer(BulkSyncMatch *match, const BulkSyncEntry *entry, const BulkSyncTargetR
 	bool		isnull;
 	int			result;
 
-	ExecStoreMinimalTuple(entry->kept->tuple, slot, false);
+	ExecStoreMinimalTuple(kept->tuple, slot, false);
 	order = slot_getattr(slot, index + 1, &isnull);
 	result = compare_order(plan, row->values[index], row->isnull[index], order, isnull);
 	if (result != 0)
 		return result > 0;
 
 	/* Among equals the one inserted last; rows without an address come in order */
-	if (row->written != entry->kept->written)
-		return row->written > entry->kept->written;
-	if (plan->address_by_key || row->tableoid != entry->kept->tableoid)
+	if (row->written != kept->written)
+		return row->written > kept->written;
+	if (plan->address_by_key || row->tableoid != kept->tableoid)
 		return true;
 	return ItemPointerCompare((ItemPointer) &row->tid,
-							  (ItemPointer) &entry->kept->tid) > 0;
+							  (ItemPointer) &kept->tid) > 0;
 }
 
 /* A target row whose key is staged */
 void
 bulk_sync_history_row(BulkSyncMatch *match, BulkSyncEntry *entry, const BulkSyncTargetRow *row)
 {
-	if (entry->kept != NULL && !is_newer(match, entry, row))
+	const BulkSyncKeptRow *kept = bulk_sync_kept_row(match, entry);
+
+	if (kept != NULL && !is_newer(match, kept, row))
 		return;
 	bulk_sync_keep_row(match, entry, row);
 }
@@ -234,12 +236,13 @@ void
 bulk_sync_history_entry_done(BulkSyncMatch *match, BulkSyncEntry *entry)
 {
 	const BulkSyncPlan *plan = match->plan;
+	const BulkSyncKeptRow *kept = bulk_sync_kept_row(match, entry);
 	TupleTableSlot *stored = match->kept_slot;
 	TupleTableSlot *slot;
 
-	if (entry->kept == NULL)
+	if (kept == NULL)
 		return;
-	ExecStoreMinimalTuple(entry->kept->tuple, stored, false);
+	ExecStoreMinimalTuple(kept->tuple, stored, false);
 	slot_getallattrs(stored);
 	slot = start_row(match->history, entry->hash, HISTORY_STORED);
 	set_value(slot, HISTORY_ORDER, stored->tts_values[plan->history_read_index],

@@ -352,19 +352,21 @@ bulk_sync_keep_row(BulkSyncMatch *match, BulkSyncEntry *entry, const BulkSyncTar
 	kept->written = row->written;
 	kept->tuple = bulk_sync_form_minimal_tuple(match->plan->read_desc, row->values, row->isnull);
 	bulk_sync_forget_row(match, entry);
-	entry->kept = kept;
+	*bulk_sync_entry_kept(entry) = kept;
 	MemoryContextSwitchTo(oldcontext);
 }
 
 void
 bulk_sync_forget_row(BulkSyncMatch *match, BulkSyncEntry *entry)
 {
-	if (entry->kept == NULL)
+	BulkSyncKeptRow *kept = bulk_sync_kept_row(match, entry);
+
+	if (kept == NULL)
 		return;
 	ExecClearTuple(match->kept_slot);
-	pfree(entry->kept->tuple);
-	pfree(entry->kept);
-	entry->kept = NULL;
+	pfree(kept->tuple);
+	pfree(kept);
+	*bulk_sync_entry_kept(entry) = NULL;
 }
 
 static void
@@ -406,7 +408,7 @@ bulk_sync_match_row(BulkSyncMatch *match, BulkSyncEntry *entry, const BulkSyncTa
 	/* A marked row is the partner only if no live one turns up */
 	if (marked)
 	{
-		if (entry->kept != NULL)
+		if (bulk_sync_kept_row(match, entry) != NULL)
 			entry->kept_twice = true;
 		else
 			bulk_sync_keep_row(match, entry, row);
@@ -427,6 +429,7 @@ bulk_sync_match_row(BulkSyncMatch *match, BulkSyncEntry *entry, const BulkSyncTa
 void
 bulk_sync_match_entry_done(BulkSyncMatch *match, BulkSyncEntry *entry)
 {
+	BulkSyncKeptRow *kept = bulk_sync_kept_row(match, entry);
 	BulkSyncStagedRow wanted;
 	MemoryContext oldcontext = MemoryContextSwitchTo(match->row_context);
 
@@ -436,7 +439,7 @@ bulk_sync_match_entry_done(BulkSyncMatch *match, BulkSyncEntry *entry)
 	else if (!entry->matched)
 	{
 		staged_row_of(match, entry, &wanted);
-		if (entry->kept == NULL)
+		if (kept == NULL)
 			decide_new(match, &wanted);
 		else if (entry->kept_twice)
 			matched_twice(match, &wanted);
@@ -444,10 +447,10 @@ bulk_sync_match_entry_done(BulkSyncMatch *match, BulkSyncEntry *entry)
 		{
 			BulkSyncTargetRow row;
 
-			ExecStoreMinimalTuple(entry->kept->tuple, match->kept_slot, false);
+			ExecStoreMinimalTuple(kept->tuple, match->kept_slot, false);
 			slot_getallattrs(match->kept_slot);
-			row.tableoid = entry->kept->tableoid;
-			row.tid = entry->kept->tid;
+			row.tableoid = kept->tableoid;
+			row.tid = kept->tid;
 			row.values = match->kept_slot->tts_values;
 			row.isnull = match->kept_slot->tts_isnull;
 			decide_pair(match, &row, &wanted, !BULK_SYNC_MUTANT(revival_forgotten));
@@ -476,6 +479,8 @@ init_match(BulkSyncMatch *match, const BulkSyncPlan *plan)
 	match->groups = bulk_sync_groups_create(plan);
 	match->staged_slot = MakeSingleTupleTableSlot(plan->wanted_desc, &TTSOpsMinimalTuple);
 	match->kept_slot = MakeSingleTupleTableSlot(plan->read_desc, &TTSOpsMinimalTuple);
+	match->keeps_rows = plan->soft_attno != InvalidAttrNumber ||
+		plan->history_attno != InvalidAttrNumber;
 	match->takes = palloc0(Max(plan->ncolumns, 1) * sizeof(bool));
 	match->changed = palloc0(Max(plan->ncolumns, 1) * sizeof(bool));
 	match->new_values = palloc0(nread * sizeof(Datum));

@@ -26,23 +26,29 @@ typedef struct BulkSyncKeptRow
 
 /*
  * A staged row, as long as it waits for its target row.  There is one of these
- * for each staged row: it must stay small.
+ * for each: how many fit into memory decides how fast a large match is.  So what
+ * is known of the row lies in the bytes that a MinimalTuple leaves unused.
  */
 typedef struct BulkSyncEntry
 {
-	BulkSyncKeptRow *kept;		/* or NULL */
 	int64		position;
-	uint32		hash;
-	bool		matched;		/* to a live row */
-	bool		reported;		/* as a duplicate */
-	bool		dead;			/* a better duplicate has taken its place */
-	bool		kept_twice;
-	/* the wanted row follows, as a MinimalTuple, at MAXALIGN */
+	/* From here on it is the wanted row, as a MinimalTuple */
+	uint32		t_len;
+	uint32		hash;			/* in its mt_padding, as the rest */
+	uint16		matched:1,		/* to a live row */
+				reported:1,		/* as a duplicate */
+				dead:1,			/* a better duplicate has taken its place */
+				kept_twice:1;
+	/* behind it, if rows are kept: the BulkSyncKeptRow, or NULL */
 } BulkSyncEntry;
 
-#define BULK_SYNC_ENTRY_SIZE	MAXALIGN(sizeof(BulkSyncEntry))
-#define BULK_SYNC_ENTRY_TUPLE(entry) \
-	((MinimalTuple) ((char *) (entry) + BULK_SYNC_ENTRY_SIZE))
+StaticAssertDecl(offsetof(BulkSyncEntry, hash) - offsetof(BulkSyncEntry, t_len) ==
+				 offsetof(MinimalTupleData, mt_padding) &&
+				 MINIMAL_TUPLE_PADDING >= sizeof(uint32) + sizeof(uint16),
+				 "a minimal tuple has no room for an entry");
+
+#define BULK_SYNC_ENTRY_HEADER	offsetof(BulkSyncEntry, t_len)
+#define BULK_SYNC_ENTRY_TUPLE(entry) ((MinimalTuple) &(entry)->t_len)
 
 /* Staged rows in memory, by their key (hash_table.c) */
 typedef struct BulkSyncHashTable BulkSyncHashTable;
@@ -66,7 +72,43 @@ typedef struct BulkSyncMatch
 	bool	   *generated;		/* by read index */
 	bool	   *changed;		/* of the pair, by column index */
 	BulkSyncHistory *history;	/* of bulk_insert_changed() alone */
+	bool		keeps_rows;		/* target rows beside entries */
 } BulkSyncMatch;
+
+/* How much room an entry takes, with a tuple of this size */
+static inline Size
+bulk_sync_entry_size(const BulkSyncMatch *match, uint32 tuple_size)
+{
+	return BULK_SYNC_ENTRY_HEADER + MAXALIGN(tuple_size) +
+		(match->keeps_rows ? sizeof(BulkSyncKeptRow *) : 0);
+}
+
+/* Where an entry has its kept row, if rows are kept */
+static inline BulkSyncKeptRow **
+bulk_sync_entry_kept(BulkSyncEntry *entry)
+{
+	return (BulkSyncKeptRow **) ((char *) &entry->t_len + MAXALIGN(entry->t_len));
+}
+
+/* The target row that is kept for an entry, or NULL */
+static inline BulkSyncKeptRow *
+bulk_sync_kept_row(const BulkSyncMatch *match, BulkSyncEntry *entry)
+{
+	return match->keeps_rows ? *bulk_sync_entry_kept(entry) : NULL;
+}
+
+/* The tuple of an entry is there: now what is known of the row */
+static inline void
+bulk_sync_init_entry_of(const BulkSyncMatch *match, BulkSyncEntry *entry, uint32 hash,
+						int64 position, bool reported)
+{
+	entry->position = position;
+	entry->hash = hash;
+	entry->matched = entry->dead = entry->kept_twice = false;
+	entry->reported = reported;
+	if (match->keeps_rows)
+		*bulk_sync_entry_kept(entry) = NULL;
+}
 
 /* Does a value of variable length stand there as it is? */
 static inline bool
@@ -118,11 +160,11 @@ extern void bulk_sync_table_free(BulkSyncHashTable *table);
 extern void bulk_sync_table_reset(BulkSyncHashTable *table);
 extern uint32 bulk_sync_hash_key(const BulkSyncPlan *plan, const Datum *values,
 								 const bool *isnull, bool target);
-extern BulkSyncEntry *bulk_sync_table_allocate(BulkSyncHashTable *table, uint32 hash,
-											   int64 position, uint32 tuple_size);
+extern BulkSyncEntry *bulk_sync_table_allocate(BulkSyncHashTable *table, uint32 tuple_size);
 extern BulkSyncEntry *bulk_sync_table_form(BulkSyncHashTable *table, uint32 hash, int64 position,
 										   const Datum *values, const bool *isnull);
-extern void bulk_sync_table_link(BulkSyncHashTable *table, BulkSyncEntry *entry);
+extern uint32 bulk_sync_table_last_place(const BulkSyncHashTable *table);
+extern void bulk_sync_table_link(BulkSyncHashTable *table, uint32 place);
 extern BulkSyncEntry *bulk_sync_table_find(BulkSyncHashTable *table, uint32 hash,
 										   const Datum *values, const bool *isnull);
 extern void bulk_sync_table_prefetch_slot(const BulkSyncHashTable *table, uint32 hash);

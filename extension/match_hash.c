@@ -48,7 +48,7 @@ typedef struct HashMatcher
 	BufFile   **target_files;
 
 	/* Staged rows that are in the table, but not linked */
-	BulkSyncEntry *pending[QUEUE_LENGTH];
+	uint32		pending[QUEUE_LENGTH];	/* their places */
 	int			npending;
 
 	/* Target rows to be looked up */
@@ -229,10 +229,10 @@ link_pending(HashMatcher *matcher)
 
 /* A staged row of the current batch has come into the table */
 static void
-add_pending(HashMatcher *matcher, BulkSyncEntry *entry)
+add_pending(HashMatcher *matcher, const BulkSyncEntry *entry)
 {
 	bulk_sync_table_prefetch_slot(matcher->table, entry->hash);
-	matcher->pending[matcher->npending++] = entry;
+	matcher->pending[matcher->npending++] = bulk_sync_table_last_place(matcher->table);
 	/* Rows that are large fill the memory before they fill the queue */
 	if (matcher->npending == QUEUE_LENGTH || bulk_sync_table_is_over(matcher->table))
 		link_pending(matcher);
@@ -478,9 +478,9 @@ load_batch(BulkSyncMatch *match)
 			pfree(tuple);
 			continue;
 		}
-		entry = bulk_sync_table_allocate(matcher->table, record.hash, record.position, size);
+		entry = bulk_sync_table_allocate(matcher->table, size);
 		read_tuple(file, BULK_SYNC_ENTRY_TUPLE(entry), size);
-		entry->reported = record.reported;
+		bulk_sync_init_entry_of(match, entry, record.hash, record.position, record.reported);
 		add_pending(matcher, entry);
 	}
 	link_pending(matcher);
