@@ -122,8 +122,8 @@ bulk_sync_collect_written(BulkSyncApply *state, TupleTableSlot *slot)
 	{
 		TupleTableSlot *source = inserted_source(state);
 
-		/* A rule may write several rows for one */
-		if (state->source_written)
+		/* A rule may write several rows for one.  The flag is that of a source alone. */
+		if (state->source != NULL && state->source_written)
 		{
 			MemoryContextSwitchTo(oldcontext);
 			return;
