@@ -277,6 +277,20 @@ insert_kept(BulkSyncIndexWriter *writer, OrderedIndex *index, Datum *values, boo
 						UNIQUE_CHECK_NO, index->versions_churn, index->info);
 }
 
+/* Can the constraint be broken by this key?  Not if NULLs are distinct. */
+static bool
+must_be_unique(const OrderedIndex *index, const bool *isnull)
+{
+	if (!index->info->ii_Unique)
+		return false;
+	for (int i = 0; i < index->info->ii_NumIndexKeyAttrs; i++)
+	{
+		if (isnull[i] && !index->info->ii_NullsNotDistinct)
+			return false;
+	}
+	return true;
+}
+
 /*
  * Inserts the entry of any other row.  As long as rows may still change, what is
  * in its way may go, and what is not may come: then it is remembered, to be
@@ -287,11 +301,12 @@ insert_new(BulkSyncIndexWriter *writer, OrderedIndex *index, Datum *values, bool
 		   ItemPointer tid, IndexTuple tuple, bool all_written)
 {
 	Relation	rel = writer->relinfo->ri_RelationDesc;
+	bool		unique = must_be_unique(index, isnull);
 
-	if (!index->info->ii_Unique || all_written)
+	if (!unique || all_written)
 	{
 		(void) index_insert(index->rel, values, isnull, tid, rel,
-							index->info->ii_Unique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO,
+							unique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO,
 							index->versions_churn && index->never_changes, index->info);
 		return;
 	}

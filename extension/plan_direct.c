@@ -136,5 +136,6 @@ bulk_sync_plan_direct(BulkSyncPlan *plan, bool only_checks)
 	plan->update_may_move = target->rd_rel->relispartition ||
 		(partitioned && update_may_move(plan));
 	plan->direct_insert = !plan->options->ignore_conflicts && !domain_gets_null(plan);
-	plan->insert_in_order = !only_checks || order_is_noticed(plan);
+	plan->insert_in_order = !only_checks || order_is_noticed(plan) ||
+		plan->options->purpose == BULK_SYNC_HISTORY;
 }

@@ -11,9 +11,8 @@
  * - Rows of a part of it are read by a query, which brings indexes, pruning and
  *   row security.
  * - Where nothing is deleted, only rows with a staged key matter.  A query
- *   that joins the target with the keys finds them; it is taken if the planner
- *   believes that it costs less than to read all, that is, if there are few
- *   keys and an index on them.
+ *   that looks up each key by an index finds them; it is taken if that costs
+ *   less than to read all, that is, if there are few keys.
  *
  *-------------------------------------------------------------------------
  */
@@ -31,6 +30,13 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+
+/*
+ * A lookup by an index is reckoned with a quarter of what the planner takes for
+ * it: most of the pages are those that will be written to, so that they have to
+ * be fetched anyway.
+ */
+#define LOOKUP_COST_FRACTION 0.25
 
 typedef struct ReadContext
 {
@@ -311,9 +317,10 @@ prepare_keyed(ReadContext *context, const bool *nulls, const bool *use_array, co
 
 	env = bulk_sync_row_environment(name, desc, NULL, bulk_sync_hash_count(context->match));
 	statement = bulk_sync_prepare_read(bulk_sync_deparse_read(plan, nulls, use_array, true), types,
-									   params->numParams, env, plan->target, params);
+									   params->numParams, env, plan->target, params,
+									   bulk_sync_matcher != BULK_SYNC_MATCHER_JOIN);
 	if (bulk_sync_matcher != BULK_SYNC_MATCHER_JOIN &&
-		statement_cost(statement) >= statement_cost(whole))
+		statement_cost(statement) * LOOKUP_COST_FRACTION >= statement_cost(whole))
 		return NULL;
 	*store = bulk_sync_hash_keys(context->match, desc, &null_keys);
 	if (null_keys)
@@ -355,7 +362,7 @@ query_target(ReadContext *context)
 	context->next_xid = ReadNextTransactionId();
 
 	statement = bulk_sync_prepare_read(bulk_sync_deparse_read(plan, nulls, use_array, false),
-									   types, nparams, NULL, plan->target, params);
+									   types, nparams, NULL, plan->target, params, false);
 	if (keys_are_enough(context))
 		keyed = prepare_keyed(context, nulls, use_array, types, params, statement, &store);
 	if (keyed != NULL)

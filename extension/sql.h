@@ -46,7 +46,8 @@ extern BulkSyncStatement *bulk_sync_prepare(const char *sql, const Oid *param_ty
 											Bitmapset *assigned, int flags);
 extern BulkSyncStatement *bulk_sync_prepare_read(const char *sql, const Oid *param_types,
 												 int nparams, QueryEnvironment *env,
-												 Relation target, ParamListInfo params);
+												 Relation target, ParamListInfo params,
+												 bool by_lookup);
 extern BulkSyncStatement *bulk_sync_prepare_staged(const char *sql, Relation staged);
 extern void bulk_sync_check_target_name(const BulkSyncPlan *plan);
 extern void bulk_sync_check_statement(BulkSyncStatement *statement);

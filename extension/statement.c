@@ -183,12 +183,13 @@ analyze_statement(const char *sql, const Oid *param_types, int nparams, QueryEnv
 }
 
 /*
- * Plans a rewritten query.  by_address says that the only sensible join is to
- * fetch each row of the difference by its tid: it writes in that order, needs
- * no memory and no statistics, and never reads the whole table.
+ * Plans a rewritten query.  one_by_one says that it is to fetch one row after the
+ * other: rows of the difference by their tid, which writes in that order, needs
+ * no memory and no statistics, and never reads the whole table; or rows with a
+ * staged key by an index, to learn what that would cost.
  */
 static PlannedStmt *
-plan_query(Query *query, const char *sql, ParamListInfo params, bool by_address)
+plan_query(Query *query, const char *sql, ParamListInfo params, bool one_by_one)
 {
 	PlannedStmt *planned;
 	int			nestlevel;
@@ -204,7 +205,7 @@ plan_query(Query *query, const char *sql, ParamListInfo params, bool by_address)
 		return planned;
 	}
 
-	if (!by_address)
+	if (!one_by_one)
 		return pg_plan_query(query, sql, 0, params);
 
 	nestlevel = NewGUCNestLevel();
@@ -224,7 +225,7 @@ plan_query(Query *query, const char *sql, ParamListInfo params, bool by_address)
 /* Rewrites an analyzed query and plans all that comes of it; see plan_query() */
 static BulkSyncStatement *
 plan_statement(Query *query, const char *sql, QueryEnvironment *env, ParamListInfo params,
-			   bool by_address)
+			   bool one_by_one)
 {
 	BulkSyncStatement *statement = palloc0(sizeof(BulkSyncStatement));
 	ListCell   *lc;
@@ -233,7 +234,7 @@ plan_statement(Query *query, const char *sql, QueryEnvironment *env, ParamListIn
 	statement->env = env;
 	foreach(lc, pg_rewrite_query(query))
 		statement->stmts = lappend(statement->stmts,
-								   plan_query(lfirst_node(Query, lc), sql, params, by_address));
+								   plan_query(lfirst_node(Query, lc), sql, params, one_by_one));
 	return statement;
 }
 
@@ -262,16 +263,20 @@ bulk_sync_prepare(const char *sql, const Oid *param_types, int nparams,
 	return plan_statement(query, sql, env, NULL, (flags & BULK_SYNC_BY_ADDRESS) != 0);
 }
 
-/* Plans a query whose parameters are known, so that statistics can be used */
+/*
+ * Plans a query whose parameters are known, so that statistics can be used.
+ * by_lookup says that it is to look for each row of the environment.
+ */
 BulkSyncStatement *
 bulk_sync_prepare_read(const char *sql, const Oid *param_types, int nparams,
-					   QueryEnvironment *env, Relation target, ParamListInfo params)
+					   QueryEnvironment *env, Relation target, ParamListInfo params,
+					   bool by_lookup)
 {
 	Query	   *query = analyze_statement(sql, param_types, nparams, env,
 										  BULK_SYNC_TARGET_ALIAS, target);
 
 	forgive_system_columns(query, RelationGetRelid(target));
-	return plan_statement(query, sql, env, params, false);
+	return plan_statement(query, sql, env, params, by_lookup);
 }
 
 /* Plans the query that reads the staged rows */
