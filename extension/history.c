@@ -211,10 +211,10 @@ is_newer(BulkSyncMatch *match, const BulkSyncEntry *entry, const BulkSyncTargetR
 	if (result != 0)
 		return result > 0;
 
-	/* Among equals the one inserted last; rows without an address come in order */
+	/* Among equals the one inserted last */
 	if (row->written != entry->kept->written)
 		return row->written > entry->kept->written;
-	if (plan->address_by_key || row->tableoid != entry->kept->tableoid)
+	if (row->tableoid != entry->kept->tableoid)
 		return true;
 	return ItemPointerCompare((ItemPointer) &row->tid,
 							  (ItemPointer) &entry->kept->tid) > 0;

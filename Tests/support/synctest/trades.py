@@ -25,7 +25,9 @@ class Trade:
 
 
 def trades_by_sql(case):
-    """May a trade be refused? Where rows are written by SQL."""
+    """May a trade be refused? Where rows are written by SQL; so are those of partitions whose BEFORE triggers may send them elsewhere."""
+    if case.kind in ('list', 'hash') and (case.log or case.triggers):
+        return True
     return case.kind == 'view' or bool(case.policies) or case.applier == 'sql'
 
 
