@@ -29,15 +29,16 @@ PG_CONFIG = pg_config
 PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
 
 # The tests by pg_regress, in the order of Tests/regress/schedule where there is one; a test that it does not name runs
-# after it. Those named contrib_* need contrib modules that not every server has: the schedule may not name them.
+# after it. Those named contrib_* need contrib modules that not every server has: the schedule may not name them. LEFT_OUT
+# are patterns of names that are not to run.
 schedule := $(wildcard $(source)/Tests/regress/schedule)
 scheduled := $(if $(schedule),$(shell sed -n 's/^test://p' $(schedule)))
 sharedir := $(if $(PGXS),$(shell $(PG_CONFIG) --sharedir))
 contrib := $(and $(wildcard $(sharedir)/extension/citext.control),$(wildcard $(sharedir)/extension/postgres_fdw.control))
 unscheduled = $(filter-out $(scheduled) $(if $(contrib),,contrib_%),$(call names,Tests/regress/sql/*.sql))
-REGRESS = $(addprefix --schedule=,$(schedule)) $(unscheduled)
+REGRESS = $(addprefix --schedule=,$(schedule)) $(filter-out $(LEFT_OUT),$(unscheduled))
 REGRESS_OPTS = --inputdir=$(source)/Tests/regress --outputdir=$(test_output)/regress
-ISOLATION = $(call names,Tests/isolation/specs/*.spec)
+ISOLATION = $(filter-out $(LEFT_OUT),$(call names,Tests/isolation/specs/*.spec))
 ISOLATION_OPTS = --inputdir=$(source)/Tests/isolation --outputdir=$(test_output)/isolation
 REGRESS_PREP = $(test_output)
 test_output = .build/output

@@ -36,7 +36,7 @@ find_row(BulkSyncDirect *direct, TupleTableSlot *source, CmdType command, ItemPo
 
 	*tid = *(ItemPointer) DatumGetPointer(source->tts_values[BULK_SYNC_DIFF_CTID - 1]);
 	bulk_sync_direct_open(direct, tableoid, command);
-	if (!direct->plan->row_at_a_time)
+	if (!direct->plan->row_at_a_time || BULK_SYNC_MUTANT(row_not_followed))
 		return true;
 
 	CommandCounterIncrement();
@@ -240,7 +240,8 @@ half_moved(BulkSyncDirect *direct, BulkSyncDirectTable *table, ItemPointer old_t
 {
 	TransitionCaptureState *capture = direct->capture;
 	bool		captured = capture != NULL &&
-		(new == NULL ? capture->tcs_update_old_table : capture->tcs_update_new_table);
+		(new == NULL ? capture->tcs_update_old_table : capture->tcs_update_new_table) &&
+		!BULK_SYNC_MUTANT(moved_row_not_captured);
 
 	if (captured)
 		ExecARUpdateTriggers(direct->estate, table->relinfo, NULL, NULL, old_tid, NULL, new, NIL,
@@ -313,7 +314,8 @@ update_row(BulkSyncDirect *direct, TupleTableSlot *source, BulkSyncRowSet *moved
 	fetch_old_row(table, &tid);
 	make_new_row(direct, source);
 	triggers = table->relinfo->ri_TrigDesc;
-	if (triggers != NULL && triggers->trig_update_before_row)
+	if (triggers != NULL && triggers->trig_update_before_row &&
+		!BULK_SYNC_MUTANT(before_update_skipped))
 	{
 		ExecMaterializeSlot(table->new_slot);
 		if (!bulk_sync_before_update(estate, &direct->epq, table->relinfo, &tid, table->new_slot,

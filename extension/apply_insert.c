@@ -337,7 +337,8 @@ end_inserts(Inserts *inserts)
 {
 	ListCell   *lc;
 
-	flush_all(inserts);
+	if (!BULK_SYNC_MUTANT(buffer_not_flushed))
+		flush_all(inserts);
 	foreach(lc, inserts->buffers)
 	{
 		RowBuffer  *buffer = (RowBuffer *) lfirst(lc);

@@ -116,7 +116,9 @@ bulk_sync_direct_attnos(const BulkSyncPlan *plan, Relation rel)
 		Form_pg_attribute attr = TupleDescAttr(desc, i);
 
 		if (!attr->attisdropped)
-			attnos[i] = rel == plan->target ? i + 1 :
+			attnos[i] = rel == plan->target ||
+				(BULK_SYNC_MUTANT(attributes_by_number) &&
+				 bulk_sync_mutant_attribute(rel, i + 1, attr->atttypid)) ? i + 1 :
 				bulk_sync_find_attribute(rel, NameStr(attr->attname));
 	}
 	return attnos;

@@ -211,10 +211,10 @@ is_newer(BulkSyncMatch *match, const BulkSyncKeptRow *kept, const BulkSyncTarget
 	if (result != 0)
 		return result > 0;
 
-	/* Among equals the one inserted last; rows without an address come in order */
+	/* Among equals the one inserted last */
 	if (row->written != kept->written)
 		return row->written > kept->written;
-	if (plan->address_by_key || row->tableoid != kept->tableoid)
+	if (row->tableoid != kept->tableoid)
 		return true;
 	return ItemPointerCompare((ItemPointer) &row->tid,
 							  (ItemPointer) &kept->tid) > 0;

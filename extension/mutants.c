@@ -44,4 +44,14 @@ bulk_sync_mutant_equal(Oid type, Oid collation, Datum a, Datum b)
 	return datum_image_eq(a, b, get_typbyval(type), get_typlen(type));
 }
 
+/* Is a column of this number one that another could be taken for without a crash? */
+bool
+bulk_sync_mutant_attribute(Relation rel, int number, Oid type)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+
+	return number <= desc->natts && !TupleDescAttr(desc, number - 1)->attisdropped &&
+		TupleDescAttr(desc, number - 1)->atttypid == type;
+}
+
 #endif							/* BULK_SYNC_MUTANTS */

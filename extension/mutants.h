@@ -52,6 +52,14 @@
 	MUTANT(scope_of_written_rows_unchecked) \
 	MUTANT(triggers_after_each_phase) \
 	MUTANT(planned_for_written)		/* counts rows that a trigger suppressed */ \
+	/* applying without SQL */ \
+	MUTANT(buffer_not_flushed)		/* the last inserted rows are lost */ \
+	MUTANT(entries_not_checked_again)	/* those that were inserted early */ \
+	MUTANT(changed_key_unchecked)	/* is taken for one that the row had before */ \
+	MUTANT(attributes_by_number)	/* of a partition with its columns in another order */ \
+	MUTANT(moved_row_not_captured)	/* is not in the transition table */ \
+	MUTANT(before_update_skipped)	/* the BEFORE triggers of an UPDATE */ \
+	MUTANT(row_not_followed)		/* to the version that a trigger made */ \
 	/* reporting */ \
 	MUTANT(staged_row_from_zero) \
 	MUTANT(planned_row_returned)	/* "new" without what triggers and defaults made of it */ \
@@ -71,6 +79,7 @@ typedef enum BulkSyncMutant
 extern int	bulk_sync_mutant;
 extern void bulk_sync_define_mutants(void);
 extern bool bulk_sync_mutant_equal(Oid type, Oid collation, Datum a, Datum b);
+extern bool bulk_sync_mutant_attribute(Relation rel, int number, Oid type);
 
 #define BULK_SYNC_MUTANT(name) (bulk_sync_mutant == BULK_SYNC_MUTANT_##name)
 
@@ -79,6 +88,7 @@ extern bool bulk_sync_mutant_equal(Oid type, Oid collation, Datum a, Datum b);
 #define BULK_SYNC_MUTANT(name) false
 #define bulk_sync_define_mutants() ((void) 0)
 #define bulk_sync_mutant_equal(type, collation, a, b) false
+#define bulk_sync_mutant_attribute(rel, number, type) false
 
 #endif							/* BULK_SYNC_MUTANTS */
 

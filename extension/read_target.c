@@ -45,6 +45,7 @@ typedef struct ReadContext
 	BulkSyncGroups *groups;
 	uint64		fingerprint;
 	TransactionId next_xid;
+	int64		nrows;			/* of a view: it gives them in the order of writing */
 } ReadContext;
 
 /* A number that changes with any change of the set of rows that were read */
@@ -254,7 +255,9 @@ receive_target_row(TupleTableSlot *slot, void *arg)
 	}
 
 	row.written = 0;
-	if (plan->history_attno != InvalidAttrNumber && !plan->address_by_key)
+	if (plan->history_attno != InvalidAttrNumber && plan->address_by_key)
+		row.written = ++context->nrows;
+	else if (plan->history_attno != InvalidAttrNumber)
 		row.written = bulk_sync_writing_rank(DatumGetTransactionId(row.values[plan->nread]),
 											 DatumGetCommandId(row.values[plan->nread + 1]),
 											 context->next_xid);

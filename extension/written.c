@@ -122,7 +122,7 @@ bulk_sync_collect_written(BulkSyncApply *state, TupleTableSlot *slot)
 	{
 		TupleTableSlot *source = inserted_source(state);
 
-		/* A rule may write several rows for one */
+		/* A rule may write several rows for one.  The flag is that of a source alone. */
 		if (state->source != NULL && state->source_written)
 		{
 			MemoryContextSwitchTo(oldcontext);

@@ -2,6 +2,7 @@
 """Differential test of bulk_sync: random tables, rows and options against a slow and obvious model of the contract.
 
     differential.py --cases N --seed S [--pg PGHOST] [--first I] [--seconds T] [--kinds plain,partitioned,inheritance,view] [--stop]
+                    [--matcher auto|hash|join|sort] [--applier auto|direct|sql]
 
 Needs psql and createdb on PATH and a running server with the extension installed (PGHOST, PGPORT, PGUSER as usual, or
 --pg). It works in a database of its own, "differential_<pid>", and drops it at the end. Case I of seed S is always the
@@ -18,6 +19,9 @@ security), its rows, a staged table (other order, other types), its rows, and op
   touch keep ctid, xmin and xmax. The returned rows, replayed on the old table, give the new one.
 * Of bulk_insert_changed (synctest/history_checks.py): some calls one after the other, each against a model that takes
   the staged rows one by one.
+
+Each case goes its own way: bulk_sync.matcher and bulk_sync.applier are drawn for it from a stream of their own, and are part of
+the script of a failure. --matcher and --applier send all cases one way; they stay the same cases.
 
 Where the contract leaves the outcome open (unique values traded behind a view, say) `may_fail` holds the code that
 is allowed, too, or `open` is set and only the invariants are checked.
@@ -46,6 +50,7 @@ PREAMBLE = ['CREATE EXTENSION IF NOT EXISTS bulk_sync;',
             "CREATE TYPE public.mood AS ENUM ('sad', 'ok', 'Happy');",
             "SET timezone = 'UTC';"]
 ROLES = ('hostile_user', 'hostile_reader')
+MATCHERS, APPLIERS = ('auto', 'hash', 'join', 'sort'), ('auto', 'direct', 'sql')
 # So many cases share a session. Each leaves types and relations behind, through all of whose entries in its caches the server
 # goes when one of them changes: a session that has done thousands is slow.
 SESSION = 200
@@ -68,7 +73,11 @@ class Test:
         history = random.Random('%s/%s/function' % (self.args.seed, number)).random() < 0.25
         if self.args.only:
             history = self.args.only == 'history'
-        return (random_history if history else random_case)(self.args.seed, number, kinds, self.version, self.server.has_ci)
+        case = (random_history if history else random_case)(self.args.seed, number, kinds, self.version, self.server.has_ci)
+        rng = random.Random('%s/%s/way' % (self.args.seed, number))
+        matcher, applier = rng.choice(MATCHERS), rng.choice(APPLIERS)
+        case.matcher, case.applier = self.args.matcher or matcher, self.args.applier or applier
+        return case
 
     def run(self):
         start = time.time()
@@ -100,7 +109,9 @@ class Test:
 
     def report(self, number, wrong, text):
         self.failures += 1
-        print('-- case %d of seed %s on %d: %s\n%s\n' % (number, self.args.seed, self.version, wrong, text), flush=True)
+        case = self.make(number)
+        print('-- case %d of seed %s on %d (matcher %s, applier %s): %s\n%s\n' % (
+            number, self.args.seed, self.version, case.matcher, case.applier, wrong, text), flush=True)
 
 
 def module_of(case):
@@ -131,6 +142,8 @@ def main():
     parser.add_argument('--pg', help='PGHOST')
     parser.add_argument('--kinds', default='plain,plain,plain,list,hash,inheritance,view')
     parser.add_argument('--only', choices=['sync', 'history'], help='cases of one kind alone')
+    parser.add_argument('--matcher', choices=MATCHERS, help='for all cases')
+    parser.add_argument('--applier', choices=APPLIERS, help='for all cases')
     parser.add_argument('--no-reduction', action='store_true', help='print a failing case as it is')
     parser.add_argument('--stop', action='store_true', help='stop at the first failure')
     parser.add_argument('--seconds', type=float, default=1e9, help='stop after so much time')

@@ -2,12 +2,14 @@
 # Do the tests notice deliberate bugs (extension/mutants.h)? Sourced by test.sh and test_mutants.sh, after version.sh.
 
 # Those that the differential test cannot see, and the tests that must fail with them: what only another session brings to
-# light, and the order of triggers.
+# light, the order of triggers, and what triggers see and do to other rows.
 MUTANTS_FOR_TESTS=(
     'rows_not_locked: ISOLATION=rows_changed_meanwhile'
     'changed_row_accepted: ISOLATION=rows_changed_meanwhile'
     'old_snapshot_accepted: ISOLATION=old_snapshot'
     'triggers_after_each_phase: REGRESS=statement_triggers'
+    'moved_row_not_captured: REGRESS=matcher_and_applier'
+    'row_not_followed: REGRESS=triggers_changing_rows'
 )
 
 # test_mutants VERSION: each mutant is one test, which passes when the mutant fails its tests.

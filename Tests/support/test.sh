@@ -20,10 +20,12 @@ STARTED=()
 test_everything_on() {
     if start_version "$1"; then
         STARTED+=("$SERVER_DATA")
-        # The faults have a cluster of their own, and both they and the drivers wait for much.
+        # Each has a cluster of its own, and all wait for much.
         begin_script faults
+        begin_other_way "$1"
         test_drivers "$1"
         ended faults
+        end_other_way
         test_scripts
     fi
 }

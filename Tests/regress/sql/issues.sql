@@ -147,6 +147,15 @@ CREATE TABLE shown_staged (k text, part int);
 INSERT INTO shown_staged VALUES ('a', 2);
 SELECT action, old, new FROM bulk_sync_returning('shown_above', 'shown_staged', '{k}', scope_columns => '{k,part}');
 
+-- Rows that were inserted by an INSERT after rows that were updated or deleted one by one were not returned. A domain that
+-- gets no value is left to SQL.
+CREATE DOMAIN maybe AS int;
+CREATE TABLE one_by_one (k int PRIMARY KEY, v text, x maybe);
+CREATE TABLE one_by_one_staged (k int, v text);
+INSERT INTO one_by_one VALUES (1, 'old'), (3, 'stale');
+INSERT INTO one_by_one_staged VALUES (1, 'new'), (2, 'new'), (4, 'new');
+SELECT action, staged_row, key, new FROM bulk_sync_returning('one_by_one', 'one_by_one_staged', scope => 'true') ORDER BY staged_row;
+
 SET client_min_messages = warning;
 DROP SCHEMA issues CASCADE;
 DROP TABLE above_staged;

@@ -92,7 +92,8 @@ class Case:
     REMOVABLE = (('triggers', []), ('update_where', None), ('scope', None), ('scope_values', {}), ('unique', None), ('dropped', []),
                  ('index', False), ('view_where', None), ('soft', None), ('work_mem', None), ('role', False), ('log', False),
                  ('policies', {}), ('reader', False), ('read_only', False), ('include_unchanged', False), ('returning', False),
-                 ('primary', []), ('row_by_row', False), ('parent', None), ('child', None), ('trade', None), ('settings', {}))
+                 ('primary', []), ('row_by_row', False), ('parent', None), ('child', None), ('trade', None), ('settings', {}),
+                 ('matcher', 'auto'), ('applier', 'auto'))
 
     def __init__(self):
         self.kind, self.columns, self.rows, self.staged, self.staged_types = 'plain', [], [], [], {}
@@ -105,6 +106,7 @@ class Case:
         self.parent, self.child = None, None           # foreign keys: synctest/foreign_keys.py
         self.trade = None                              # a column whose unique values are traded: synctest/trades.py
         self.settings = {}                             # of the server; none of them may make a difference
+        self.matcher, self.applier = 'auto', 'auto'    # nor these, but for values that are traded: synctest/trades.py
         # bulk_sync_returning in the place of bulk_sync; bulk_compare by a role that may only read, in a read-only transaction
         self.returning, self.include_unchanged, self.reader, self.read_only = False, False, False, False
 
@@ -112,6 +114,10 @@ class Case:
         return next((c for c in self.columns if c.name == name), None)
 
     # ------------------------------------------------ SQL
+
+    def way(self):
+        """In which way the calls go."""
+        return ['SET bulk_sync.%s = %s;' % (name, value) for name, value in (('matcher', self.matcher), ('applier', self.applier))]
 
     def target(self):
         return 'c.v' if self.kind == 'view' else 'c.t'

@@ -11,7 +11,7 @@ BATCH = '<batch>'      # of a staged row: its number
 
 class HistoryCase(Case):
     REMOVABLE = (('dropped', []), ('index', False), ('view_where', None), ('work_mem', None), ('role', False), ('policies', {}),
-                 ('primary', []), ('row_by_row', False), ('compare', None))
+                 ('primary', []), ('row_by_row', False), ('compare', None), ('matcher', 'auto'), ('applier', 'auto'))
 
     def __init__(self):
         super().__init__()

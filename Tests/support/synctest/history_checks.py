@@ -8,7 +8,8 @@ from .history import History
 
 def steps(case):
     """[(label, statement)]; the results of those with a label are looked at. The last batch is staged twice."""
-    out = [(None, 'SET bulk_sync.work_mem = %s;' % lit(case.work_mem) if case.work_mem else 'RESET bulk_sync.work_mem;'), ('picture', case.picture())]
+    out = [(None, statement) for statement in case.way()]
+    out += [(None, 'SET bulk_sync.work_mem = %s;' % lit(case.work_mem) if case.work_mem else 'RESET bulk_sync.work_mem;'), ('picture', case.picture())]
     batches = case.batches()
     for batch in batches + batches[-1:]:
         out += [(None, statement) for statement in ['TRUNCATE %s;' % case.staged_base()] + case.stage(batch)]

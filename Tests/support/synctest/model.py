@@ -3,7 +3,7 @@ import collections
 
 from .case import NOT_COMPARED
 from .datatypes import ASSIGN, NOW
-from .trades import Unique
+from .trades import Unique, trades_by_sql
 
 UNSURE = '<unsure>'      # the contract does not say which value
 
@@ -498,7 +498,7 @@ class Sync:
             self.errors.add('23505')
         old_values = {i: unique_value(case, before[i], unique) for i in rows}
         taken = set(old_values.values())
-        if (case.kind == 'view' or case.policies) and any(rows[i] is not None and rows[i] != old_values[i] and rows[i] in taken for i in self.touched if i in rows):
+        if trades_by_sql(case) and any(rows[i] is not None and rows[i] != old_values[i] and rows[i] in taken for i in self.touched if i in rows):
             self.out.may_fail.add('23505')                 # traded there, they are PostgreSQL's own business
         return values
 

@@ -24,6 +24,13 @@ class Trade:
         return set(self.unique.names) | ({self.unique.where.column} if self.unique.where else set())
 
 
+def trades_by_sql(case):
+    """May a trade be refused? Where rows are written by SQL; so are those of partitions whose BEFORE triggers may send them elsewhere."""
+    if case.kind in ('list', 'hash') and (case.log or case.triggers):
+        return True
+    return case.kind == 'view' or bool(case.policies) or case.applier == 'sql'
+
+
 def add_trade(case, rng, name, where, key_of):
     """Gives the case a column of this name. `where`: an Atom for a partial index, or None; key_of(row, staged): what it is matched by."""
     if not case.key:
