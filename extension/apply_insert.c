@@ -6,7 +6,8 @@
  *
  * A row goes in by itself where somebody could look for those before it: where
  * its table has BEFORE triggers, or a default calls a function that may.  These
- * are the conditions of COPY (see copyfrom.c).
+ * are the conditions of COPY (see copyfrom.c); a CHECK constraint that calls such
+ * a function is one of ours.
  *
  *-------------------------------------------------------------------------
  */
@@ -321,6 +322,7 @@ begin_inserts(Inserts *inserts, BulkSyncApply *state, bool returning)
 
 	memset(inserts, 0, sizeof(Inserts));
 	bulk_sync_direct_begin(direct, state, CMD_INSERT, returning);
+	inserts->at_once = state->plan->checks_look;
 	init_defaults(inserts);
 	if (target->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
 	{

@@ -130,14 +130,22 @@ bulk_sync_direct_attnos(const BulkSyncPlan *plan, Relation rel)
  */
 
 /*
- * All rows of the open tables have been written.  The entries of none may be
- * checked for being unique before those of all are: a row may have moved.
+ * All rows of the open tables have been written.  A partition is here twice if
+ * rows of its own were updated and others moved to it; what the one half does
+ * not check, the other must find.
  */
 static void
 close_tables(BulkSyncDirect *direct)
 {
 	ListCell   *lc;
 
+	foreach(lc, direct->tables)
+	{
+		BulkSyncDirectTable *table = (BulkSyncDirectTable *) lfirst(lc);
+
+		if (table->indexes != NULL)
+			bulk_sync_index_flush_kept(table->indexes);
+	}
 	foreach(lc, direct->tables)
 	{
 		BulkSyncDirectTable *table = (BulkSyncDirectTable *) lfirst(lc);
@@ -182,7 +190,7 @@ begin_index_entries(BulkSyncDirect *direct, BulkSyncDirectTable *table)
 	bool		few = difference->updates.rows < difference->rows_in_scope / 8;
 
 	table->indexes = bulk_sync_index_begin(direct->estate, table->relinfo, CMD_UPDATE,
-										   plan->row_at_a_time, few,
+										   plan->row_at_a_time || plan->checks_look, few,
 										   plan->update_may_move ? 2 * list_length(plan->tree) : 1);
 }
 

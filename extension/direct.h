@@ -74,6 +74,7 @@ extern BulkSyncIndexWriter *bulk_sync_index_begin(EState *estate, ResultRelInfo 
 												  int sharers);
 extern List *bulk_sync_index_add(BulkSyncIndexWriter *writer, TupleTableSlot *old,
 								 TupleTableSlot *slot, bool only_summarizing);
+extern void bulk_sync_index_flush_kept(BulkSyncIndexWriter *writer);
 extern void bulk_sync_index_finish(BulkSyncIndexWriter *writer);
 
 #endif							/* BULK_SYNC_DIRECT_H */

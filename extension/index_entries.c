@@ -480,7 +480,7 @@ check_again(BulkSyncIndexWriter *writer, OrderedIndex *index)
 		MemoryContext oldcontext = MemoryContextSwitchTo(GetPerTupleMemoryContext(writer->estate));
 		bytea	   *packed;
 		IndexTuple	tuple;
-		ItemPointerData tid;
+		ItemPointerData newest;
 		bool		packed_isnull;
 
 		CHECK_FOR_INTERRUPTS();
@@ -488,12 +488,13 @@ check_again(BulkSyncIndexWriter *writer, OrderedIndex *index)
 		packed = DatumGetByteaPP(slot_getattr(slot, 1, &packed_isnull));
 		tuple = palloc(VARSIZE_ANY_EXHDR(packed));
 		memcpy(tuple, VARDATA_ANY(packed), VARSIZE_ANY_EXHDR(packed));
-		tid = tuple->t_tid;
-		if (table_index_fetch_tuple_check(rel, &tid, SnapshotSelf, NULL))
+		/* A trigger may have made a version of the row that shares its entry */
+		newest = tuple->t_tid;
+		if (table_index_fetch_tuple_check(rel, &newest, SnapshotSelf, NULL))
 		{
 			index_deform_tuple(tuple, RelationGetDescr(index->rel), values, isnull);
-			(void) index_insert(index->rel, values, isnull, &tid, rel, UNIQUE_CHECK_EXISTING,
-								false, index->info);
+			(void) index_insert(index->rel, values, isnull, &tuple->t_tid, rel,
+								UNIQUE_CHECK_EXISTING, false, index->info);
 		}
 		MemoryContextSwitchTo(oldcontext);
 		ResetPerTupleExprContext(writer->estate);
@@ -636,15 +637,24 @@ bulk_sync_index_begin(EState *estate, ResultRelInfo *relinfo, CmdType command, b
 	return writer;
 }
 
-/* All rows have been written: now the entries, and what is to be checked again */
+/*
+ * All rows have been written: now the entries of those that kept their key.
+ * They are not checked, so they must be there before others are.
+ */
+void
+bulk_sync_index_flush_kept(BulkSyncIndexWriter *writer)
+{
+	for (int i = 0; i < writer->nindexes; i++)
+		flush_entries(writer, &writer->indexes[i], &writer->indexes[i].kept, true);
+}
+
+/* Now all other entries, and what is to be checked again */
 void
 bulk_sync_index_finish(BulkSyncIndexWriter *writer)
 {
+	bulk_sync_index_flush_kept(writer);
 	for (int i = 0; i < writer->nindexes; i++)
-	{
-		flush_entries(writer, &writer->indexes[i], &writer->indexes[i].kept, true);
 		flush_entries(writer, &writer->indexes[i], &writer->indexes[i].new, true);
-	}
 	for (int i = 0; i < writer->nindexes; i++)
 	{
 		OrderedIndex *index = &writer->indexes[i];

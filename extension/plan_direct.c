@@ -16,6 +16,7 @@
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
+#include "nodes/nodes.h"
 #include "optimizer/optimizer.h"
 #include "rewrite/rewriteHandler.h"
 #include "utils/lsyscache.h"
@@ -113,6 +114,28 @@ order_is_noticed(const BulkSyncPlan *plan)
 	return plan->insert_by_key;
 }
 
+/*
+ * May a CHECK constraint look at the rows that were written before?  Who writes
+ * such a function should know better; a statement lets it see them.
+ */
+static bool
+checks_may_look(const BulkSyncPlan *plan)
+{
+	bool		may_look = false;
+	ListCell   *lc;
+
+	foreach(lc, plan->tree)
+	{
+		Relation	rel = relation_open(lfirst_oid(lc), NoLock);
+		TupleConstr *constr = RelationGetDescr(rel)->constr;
+
+		for (int i = 0; constr != NULL && i < constr->num_check && !may_look; i++)
+			may_look = contain_volatile_functions(stringToNode(constr->check[i].ccbin));
+		relation_close(rel, NoLock);
+	}
+	return may_look;
+}
+
 /* only_checks: all that triggers do is to check */
 void
 bulk_sync_plan_direct(BulkSyncPlan *plan, bool only_checks)
@@ -136,6 +159,7 @@ bulk_sync_plan_direct(BulkSyncPlan *plan, bool only_checks)
 	plan->update_may_move = target->rd_rel->relispartition ||
 		(partitioned && update_may_move(plan));
 	plan->direct_insert = !plan->options->ignore_conflicts && !domain_gets_null(plan);
-	plan->insert_in_order = !only_checks || order_is_noticed(plan) ||
+	plan->checks_look = checks_may_look(plan);
+	plan->insert_in_order = !only_checks || plan->checks_look || order_is_noticed(plan) ||
 		plan->options->purpose == BULK_SYNC_HISTORY;
 }
