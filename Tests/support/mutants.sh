@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # Do the tests notice deliberate bugs (extension/mutants.h)? Sourced by test.sh and test_mutants.sh, after version.sh.
 
-# Those that the differential test cannot see, and the tests that must fail with them: what only another session brings to
-# light, the order of triggers, and what triggers see and do to other rows.
+# Those that the differential test cannot see, or sees after a minute, and the tests that must fail with them: what only another
+# session brings to light, triggers, and what is not unique in the end.
 MUTANTS_FOR_TESTS=(
     'rows_not_locked: ISOLATION=rows_changed_meanwhile'
     'changed_row_accepted: ISOLATION=rows_changed_meanwhile'
@@ -10,6 +10,9 @@ MUTANTS_FOR_TESTS=(
     'triggers_after_each_phase: REGRESS=statement_triggers'
     'moved_row_not_captured: REGRESS=matcher_and_applier'
     'row_not_followed: REGRESS=triggers_changing_rows'
+    'entries_not_checked_again: REGRESS=trade_violations'
+    'changed_key_unchecked: REGRESS=trade_violations'
+    'before_update_skipped: REGRESS=row_triggers'
 )
 
 # test_mutants VERSION: each mutant is one test, which passes when the mutant fails its tests.
