@@ -6,8 +6,8 @@
  *
  * A row goes in by itself where somebody could look for those before it: where
  * its table has BEFORE triggers, or a default calls a function that may.  These
- * are the conditions of COPY (see copyfrom.c); a CHECK constraint that calls such
- * a function is one of ours.
+ * are the conditions of COPY (see copyfrom.c); a CHECK constraint or the
+ * condition of a trigger that calls such a function is one of ours.
  *
  *-------------------------------------------------------------------------
  */
@@ -429,7 +429,7 @@ begin_inserts(Inserts *inserts, BulkSyncApply *state, bool returning)
 	inserts->waiting = palloc(MAX_ROWS * sizeof(WaitingRow));
 	inserts->target_slots = palloc0(sizeof(FreeSlots));
 	inserts->source_slots = palloc0(sizeof(FreeSlots));
-	inserts->at_once = state->plan->checks_look;
+	inserts->at_once = state->plan->conditions_look;
 	init_defaults(inserts);
 	if (target->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
 	{
