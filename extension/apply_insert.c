@@ -15,14 +15,12 @@
 
 #include "access/heapam.h"
 #include "access/tableam.h"
-#include "access/xact.h"
 #include "executor/execPartition.h"
 #include "executor/nodeModifyTable.h"
 #include "miscadmin.h"
 #include "optimizer/optimizer.h"
 #include "rewrite/rewriteHandler.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 
 /* A buffer is full with so many rows, or so many bytes: as those of COPY */
 #define MAX_ROWS	1000
@@ -371,9 +369,6 @@ insert_now(Inserts *inserts, RowBuffer *buffer, TupleTableSlot *slot, TupleTable
 	BulkSyncApply *state = inserts->direct.state;
 	bool		written;
 
-	CommandCounterIncrement();
-	UpdateActiveSnapshotCommandId();
-	estate->es_output_cid = GetCurrentCommandId(true);
 	/* To conflict.c the question is about this row: those before it are ours */
 	state->source = source;
 	ExecMaterializeSlot(slot);
