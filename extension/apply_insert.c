@@ -6,8 +6,8 @@
  *
  * A row goes in by itself where somebody could look for those before it: where
  * its table has BEFORE triggers, or a default calls a function that may.  These
- * are the conditions of COPY (see copyfrom.c); a CHECK constraint that calls such
- * a function is one of ours.
+ * are the conditions of COPY (see copyfrom.c); a CHECK constraint or the
+ * condition of a trigger that calls such a function is one of ours.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,7 +21,6 @@
 #include "optimizer/optimizer.h"
 #include "rewrite/rewriteHandler.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 
 /* A buffer is full with so many rows, or so many bytes: as those of COPY */
 #define MAX_ROWS	1000
@@ -30,17 +29,35 @@
 /* So many tables get a ring of buffers of their own */
 #define MAX_RINGS	32
 
+/* So many slots are kept that fit one table alone */
+#define MAX_OWN_SLOTS	(4 * MAX_ROWS)
+
 /* The rows that wait for one table; hung on its ResultRelInfo */
 typedef struct RowBuffer
 {
 	BulkSyncDirectTable table;
 	bool		at_once;		/* rows must not wait */
-	int			nslots;			/* of them, nrows are in use */
+	bool		target_shape;	/* its rows fit slots of the target */
+	int			first;			/* those that wait: a chain of Inserts.waiting */
+	int			last;
 	int			nrows;
-	TupleTableSlot *slots[MAX_ROWS];
-	TupleTableSlot *sources[MAX_ROWS];	/* difference rows, if they are returned */
+	List	   *own_slots;		/* free ones, if they must be its own */
 	BulkInsertState bulk;
 } RowBuffer;
+
+typedef struct WaitingRow
+{
+	TupleTableSlot *slot;
+	TupleTableSlot *source;		/* difference row, if they are returned */
+	int			next;			/* of the same table */
+} WaitingRow;
+
+/* A table may get thousands of rows, one of thousands of tables some: slots go round */
+typedef struct FreeSlots
+{
+	int			n;
+	TupleTableSlot *slots[MAX_ROWS];
+} FreeSlots;
 
 typedef struct Inserts
 {
@@ -48,7 +65,12 @@ typedef struct Inserts
 	bool		at_once;		/* whatever the table */
 	int			nrows;			/* waiting, in all buffers */
 	Size		nbytes;
+	WaitingRow *waiting;		/* MAX_ROWS of them */
 	List	   *buffers;		/* of RowBuffer */
+	const TupleTableSlotOps *slot_ops;	/* of slots of the target */
+	FreeSlots  *target_slots;
+	FreeSlots  *source_slots;
+	int			nown_slots;		/* free ones, of all buffers */
 
 	/* What a row gets in columns that are not staged, by attribute number - 1 */
 	ExprState **defaults;
@@ -134,11 +156,17 @@ make_buffer(Inserts *inserts, ResultRelInfo *relinfo)
 	BulkSyncDirect *direct = &inserts->direct;
 	RowBuffer  *buffer = palloc0(sizeof(RowBuffer));
 	TriggerDesc *triggers = relinfo->ri_TrigDesc;
+	Relation	rel = relinfo->ri_RelationDesc;
 
-	buffer->table.rel = relinfo->ri_RelationDesc;
+	buffer->table.rel = rel;
 	buffer->table.relinfo = relinfo;
-	buffer->table.attnos = bulk_sync_direct_attnos(direct->plan, buffer->table.rel);
+	buffer->table.attnos = bulk_sync_direct_attnos(direct->plan, rel);
 	buffer->at_once = inserts->at_once || (triggers != NULL && triggers->trig_insert_before_row);
+	if (inserts->slot_ops == NULL)
+		inserts->slot_ops = table_slot_callbacks(rel);
+	buffer->target_shape = inserts->slot_ops == table_slot_callbacks(rel) &&
+		(direct->routing == NULL ||
+		 bulk_sync_root_to_partition(relinfo, direct->estate) == NULL);
 	/* Syncs that run side by side wait for each other in the order of the key */
 	buffer->table.indexes = bulk_sync_index_begin(direct->estate, relinfo, CMD_INSERT,
 												  buffer->at_once || direct->plan->insert_by_key,
@@ -158,6 +186,73 @@ buffer_of(Inserts *inserts, ResultRelInfo *relinfo)
 	return (RowBuffer *) relinfo->ri_CopyMultiInsertBuffer;
 }
 
+/*-------------------------------------------------------------------------
+ * Slots
+ *-------------------------------------------------------------------------
+ */
+
+/* A slot for the next row of a table */
+static TupleTableSlot *
+take_slot(Inserts *inserts, RowBuffer *buffer)
+{
+	FreeSlots  *free = inserts->target_slots;
+	TupleTableSlot *slot;
+
+	if (buffer->target_shape)
+		return free->n > 0 ? free->slots[--free->n] :
+			MakeSingleTupleTableSlot(RelationGetDescr(inserts->direct.plan->target),
+									 inserts->slot_ops);
+	if (buffer->own_slots == NIL)
+		return table_slot_create(buffer->table.rel, NULL);
+	slot = llast(buffer->own_slots);
+	buffer->own_slots = list_delete_last(buffer->own_slots);
+	inserts->nown_slots--;
+	return slot;
+}
+
+static void
+give_slot(Inserts *inserts, RowBuffer *buffer, TupleTableSlot *slot)
+{
+	ExecClearTuple(slot);
+	if (buffer->target_shape)
+		inserts->target_slots->slots[inserts->target_slots->n++] = slot;
+	else if (inserts->nown_slots >= MAX_OWN_SLOTS)
+		ExecDropSingleTupleTableSlot(slot);
+	else
+	{
+		buffer->own_slots = lappend(buffer->own_slots, slot);
+		inserts->nown_slots++;
+	}
+}
+
+/* A copy of the row that a row comes from, which is read on meanwhile */
+static TupleTableSlot *
+keep_source(Inserts *inserts, TupleTableSlot *source)
+{
+	FreeSlots  *free = inserts->source_slots;
+	TupleTableSlot *slot;
+
+	if (!inserts->direct.returning)
+		return NULL;
+	slot = free->n > 0 ? free->slots[--free->n] :
+		MakeSingleTupleTableSlot(source->tts_tupleDescriptor, &TTSOpsMinimalTuple);
+	ExecCopySlot(slot, source);
+	slot_getallattrs(slot);
+	return slot;
+}
+
+static void
+drop_slots(FreeSlots *free)
+{
+	for (int i = 0; i < free->n; i++)
+		ExecDropSingleTupleTableSlot(free->slots[i]);
+}
+
+/*-------------------------------------------------------------------------
+ * Into the tables
+ *-------------------------------------------------------------------------
+ */
+
 /* What comes after a row is in its table */
 static void
 row_inserted(Inserts *inserts, RowBuffer *buffer, TupleTableSlot *slot, TupleTableSlot *source)
@@ -176,22 +271,32 @@ static void
 flush_buffer(Inserts *inserts, RowBuffer *buffer)
 {
 	EState	   *estate = inserts->direct.estate;
+	TupleTableSlot *slots[MAX_ROWS];
 	MemoryContext oldcontext;
+	int			n = 0;
 
 	if (buffer->nrows == 0)
 		return;
+	for (int i = buffer->first; n < buffer->nrows; i = inserts->waiting[i].next)
+		slots[n++] = inserts->waiting[i].slot;
 	oldcontext = MemoryContextSwitchTo(GetPerTupleMemoryContext(estate));
-	table_multi_insert(buffer->table.rel, buffer->slots, buffer->nrows, estate->es_output_cid, 0,
-					   buffer->bulk);
+	table_multi_insert(buffer->table.rel, slots, n, estate->es_output_cid, 0, buffer->bulk);
 	MemoryContextSwitchTo(oldcontext);
 	if (buffer->bulk != NULL && inserts->direct.routing != NULL)
 		ReleaseBulkInsertStatePin(buffer->bulk);
-	for (int i = 0; i < buffer->nrows; i++)
+	for (int i = buffer->first; n > 0; i = inserts->waiting[i].next, n--)
 	{
+		WaitingRow *row = &inserts->waiting[i];
+
 		CHECK_FOR_INTERRUPTS();
 		ResetPerTupleExprContext(estate);
-		row_inserted(inserts, buffer, buffer->slots[i], buffer->sources[i]);
-		ExecClearTuple(buffer->slots[i]);
+		row_inserted(inserts, buffer, row->slot, row->source);
+		give_slot(inserts, buffer, row->slot);
+		if (row->source != NULL)
+		{
+			ExecClearTuple(row->source);
+			inserts->source_slots->slots[inserts->source_slots->n++] = row->source;
+		}
 	}
 	buffer->nrows = 0;
 }
@@ -207,26 +312,25 @@ flush_all(Inserts *inserts)
 	inserts->nbytes = 0;
 }
 
-/* The place for the next row of a buffer, and for the row that it comes from */
-static TupleTableSlot *
-next_slot(Inserts *inserts, RowBuffer *buffer, TupleTableSlot *source)
+/* Puts a row to those that wait */
+static void
+wait_with_row(Inserts *inserts, RowBuffer *buffer, TupleTableSlot *slot, TupleTableSlot *source)
 {
-	int			n = buffer->nrows;
+	WaitingRow *row = &inserts->waiting[inserts->nrows];
 
-	if (n == buffer->nslots)
-	{
-		buffer->slots[n] = table_slot_create(buffer->table.rel, NULL);
-		if (inserts->direct.returning && !buffer->at_once)
-			buffer->sources[n] = MakeSingleTupleTableSlot(source->tts_tupleDescriptor,
-														  &TTSOpsMinimalTuple);
-		buffer->nslots++;
-	}
-	if (buffer->sources[n] != NULL)
-	{
-		ExecCopySlot(buffer->sources[n], source);
-		slot_getallattrs(buffer->sources[n]);
-	}
-	return buffer->slots[n];
+	ExecMaterializeSlot(slot);
+	row->slot = slot;
+	row->source = keep_source(inserts, source);
+	if (buffer->nrows == 0)
+		buffer->first = inserts->nrows;
+	else
+		inserts->waiting[buffer->last].next = inserts->nrows;
+	buffer->last = inserts->nrows;
+	buffer->nrows++;
+	inserts->nrows++;
+	inserts->nbytes += ((MinimalTupleTableSlot *) source)->mintuple->t_len;
+	if (inserts->nrows >= MAX_ROWS || inserts->nbytes >= MAX_BYTES)
+		flush_all(inserts);
 }
 
 /*-------------------------------------------------------------------------
@@ -275,7 +379,7 @@ insert_now(Inserts *inserts, RowBuffer *buffer, TupleTableSlot *slot, TupleTable
 		row_inserted(inserts, buffer, slot, source);
 	}
 	state->source = NULL;
-	ExecClearTuple(slot);
+	give_slot(inserts, buffer, slot);
 	return written;
 }
 
@@ -292,25 +396,20 @@ insert_row(Inserts *inserts, TupleTableSlot *source)
 		make_row(inserts, source, direct->root_slot);
 		relinfo = bulk_sync_direct_route(direct);
 		buffer = buffer_of(inserts, relinfo);
-		slot = next_slot(inserts, buffer, source);
+		slot = take_slot(inserts, buffer);
 		bulk_sync_direct_convert(direct, relinfo, slot);
 	}
 	else
 	{
 		buffer = buffer_of(inserts, relinfo);
-		slot = next_slot(inserts, buffer, source);
+		slot = take_slot(inserts, buffer);
 		make_row(inserts, source, slot);
 	}
 
 	if (buffer->at_once)
 		return insert_now(inserts, buffer, slot, source);
 	(void) check_row(inserts, buffer, slot);
-	ExecMaterializeSlot(slot);
-	buffer->nrows++;
-	inserts->nrows++;
-	inserts->nbytes += ((MinimalTupleTableSlot *) source)->mintuple->t_len;
-	if (inserts->nrows >= MAX_ROWS || inserts->nbytes >= MAX_BYTES)
-		flush_all(inserts);
+	wait_with_row(inserts, buffer, slot, source);
 	return true;
 }
 
@@ -322,7 +421,10 @@ begin_inserts(Inserts *inserts, BulkSyncApply *state, bool returning)
 
 	memset(inserts, 0, sizeof(Inserts));
 	bulk_sync_direct_begin(direct, state, CMD_INSERT, returning);
-	inserts->at_once = state->plan->checks_look;
+	inserts->waiting = palloc(MAX_ROWS * sizeof(WaitingRow));
+	inserts->target_slots = palloc0(sizeof(FreeSlots));
+	inserts->source_slots = palloc0(sizeof(FreeSlots));
+	inserts->at_once = state->plan->conditions_look;
 	init_defaults(inserts);
 	if (target->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
 	{
@@ -338,6 +440,7 @@ static void
 end_inserts(Inserts *inserts)
 {
 	ListCell   *lc;
+	ListCell   *slot;
 
 	if (!BULK_SYNC_MUTANT(buffer_not_flushed))
 		flush_all(inserts);
@@ -347,16 +450,14 @@ end_inserts(Inserts *inserts)
 
 		bulk_sync_index_finish(buffer->table.indexes);
 		buffer->table.relinfo->ri_CopyMultiInsertBuffer = NULL;
-		for (int i = 0; i < buffer->nslots; i++)
-		{
-			ExecDropSingleTupleTableSlot(buffer->slots[i]);
-			if (buffer->sources[i] != NULL)
-				ExecDropSingleTupleTableSlot(buffer->sources[i]);
-		}
+		foreach(slot, buffer->own_slots)
+			ExecDropSingleTupleTableSlot((TupleTableSlot *) lfirst(slot));
 		if (buffer->bulk != NULL)
 			FreeBulkInsertState(buffer->bulk);
 		table_finish_bulk_insert(buffer->table.rel, 0);
 	}
+	drop_slots(inserts->target_slots);
+	drop_slots(inserts->source_slots);
 	if (inserts->direct.routing == NULL)
 		ExecCloseIndices(inserts->direct.root);
 	inserts->direct.state->insert_stmt = inserts->direct.stmt;

@@ -322,7 +322,7 @@ typedef struct BulkSyncPlan
 	bool		direct;			/* rows are deleted and updated without SQL ... */
 	bool		direct_insert;	/* ... and inserted, */
 	bool		insert_in_order;	/* then in an order that somebody may notice */
-	bool		checks_look;	/* CHECK constraints may look for rows written before */
+	bool		conditions_look;	/* CHECK, or WHEN of triggers, for rows written before */
 	bool		update_may_move;	/* an update may send a row to another partition */
 	bool		row_at_a_time;	/* BEFORE triggers may change planned rows */
 	bool		single_table;	/* neither partitions nor children */

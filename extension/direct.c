@@ -190,7 +190,7 @@ begin_index_entries(BulkSyncDirect *direct, BulkSyncDirectTable *table)
 	bool		few = difference->updates.rows < difference->rows_in_scope / 8;
 
 	table->indexes = bulk_sync_index_begin(direct->estate, table->relinfo, CMD_UPDATE,
-										   plan->row_at_a_time || plan->checks_look, few,
+										   plan->row_at_a_time || plan->conditions_look, few,
 										   plan->update_may_move ? 2 * list_length(plan->tree) : 1);
 }
 

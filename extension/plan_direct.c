@@ -115,11 +115,11 @@ order_is_noticed(const BulkSyncPlan *plan)
 }
 
 /*
- * May a CHECK constraint look at the rows that were written before?  Who writes
- * such a function should know better; a statement lets it see them.
+ * May a CHECK constraint, or the condition of a trigger, look for the rows that
+ * were written before?  A statement lets its function see them.
  */
 static bool
-checks_may_look(const BulkSyncPlan *plan)
+conditions_may_look(const BulkSyncPlan *plan)
 {
 	bool		may_look = false;
 	ListCell   *lc;
@@ -128,9 +128,13 @@ checks_may_look(const BulkSyncPlan *plan)
 	{
 		Relation	rel = relation_open(lfirst_oid(lc), NoLock);
 		TupleConstr *constr = RelationGetDescr(rel)->constr;
+		TriggerDesc *triggers = rel->trigdesc;
 
 		for (int i = 0; constr != NULL && i < constr->num_check && !may_look; i++)
 			may_look = contain_volatile_functions(stringToNode(constr->check[i].ccbin));
+		for (int i = 0; triggers != NULL && i < triggers->numtriggers && !may_look; i++)
+			may_look = triggers->triggers[i].tgqual != NULL &&
+				contain_volatile_functions(stringToNode(triggers->triggers[i].tgqual));
 		relation_close(rel, NoLock);
 	}
 	return may_look;
@@ -159,7 +163,7 @@ bulk_sync_plan_direct(BulkSyncPlan *plan, bool only_checks)
 	plan->update_may_move = target->rd_rel->relispartition ||
 		(partitioned && update_may_move(plan));
 	plan->direct_insert = !plan->options->ignore_conflicts && !domain_gets_null(plan);
-	plan->checks_look = checks_may_look(plan);
-	plan->insert_in_order = !only_checks || plan->checks_look || order_is_noticed(plan) ||
+	plan->conditions_look = conditions_may_look(plan);
+	plan->insert_in_order = !only_checks || plan->conditions_look || order_is_noticed(plan) ||
 		plan->options->purpose == BULK_SYNC_HISTORY;
 }

@@ -1,4 +1,4 @@
--- A CHECK constraint whose function looks at the table sees the rows that the call wrote before, as in any statement: whether it
+-- A CHECK constraint, or a condition of a trigger, whose function looks at the table sees the rows that the call wrote before, as in any statement: whether it
 -- reads the table or an index of it.
 -- Contract 1.3.8
 SET client_min_messages = warning;
@@ -44,6 +44,24 @@ CALL try('enable_indexscan');
 UPDATE seats_staged SET room = 20 + k % 3;
 CALL try('enable_seqscan');
 SELECT room, count(*) FROM seats GROUP BY room ORDER BY room;
+
+-- conditions of triggers
+ALTER TABLE seats DROP CONSTRAINT has_room;
+TRUNCATE seats;
+CREATE TABLE log (line text);
+CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO log VALUES (format('%s %s', lower(TG_OP), NEW.k));
+  RETURN NULL;
+END $$;
+CREATE TRIGGER full_room AFTER INSERT OR UPDATE ON seats FOR EACH ROW WHEN (NOT has_room(NEW.room)) EXECUTE FUNCTION note();
+UPDATE seats_staged SET room = k / 5;
+CALL try('enable_seqscan');
+SELECT line FROM log ORDER BY line;
+TRUNCATE log;
+UPDATE seats_staged SET room = 10 + k / 5;
+CALL try('enable_seqscan');
+SELECT line FROM log ORDER BY line;
 
 SET client_min_messages = warning;
 DROP SCHEMA check_functions CASCADE;

@@ -86,5 +86,21 @@ DELETE FROM p WHERE k = 4;
 SELECT * FROM bulk_sync('p1', 's', '{k}', scope => 'true', columns => '{v}');
 TABLE p ORDER BY k;
 
+-- a stable function sees the table as it was when the rows began to be inserted, a volatile one the rows before its own
+CREATE TABLE counted (k int PRIMARY KEY, before_all bigint, before_this bigint, by_trigger bigint);
+CREATE FUNCTION count_stable() RETURNS bigint LANGUAGE plpgsql STABLE AS $$ BEGIN RETURN (SELECT count(*) FROM counted); END $$;
+CREATE FUNCTION count_volatile() RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN RETURN (SELECT count(*) FROM counted); END $$;
+ALTER TABLE counted ALTER before_all SET DEFAULT count_stable(), ALTER before_this SET DEFAULT count_volatile();
+CREATE FUNCTION count_by_trigger() RETURNS trigger LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  NEW.by_trigger := (SELECT count(*) FROM counted);
+  RETURN NEW;
+END $$;
+CREATE TRIGGER count_by_trigger BEFORE INSERT ON counted FOR EACH ROW EXECUTE FUNCTION count_by_trigger();
+INSERT INTO counted VALUES (0);
+CREATE TABLE counted_staged AS SELECT k FROM generate_series(0, 3) k;
+SELECT * FROM bulk_sync('counted', 'counted_staged', scope => 'true');
+TABLE counted ORDER BY k;
+
 SET client_min_messages = warning;
 DROP SCHEMA defaults CASCADE;
