@@ -147,7 +147,8 @@ bulk_sync_plan_direct(BulkSyncPlan *plan, bool only_checks)
 	Relation	target = plan->target;
 	bool		partitioned = target->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
 
-	if (bulk_sync_applier == BULK_SYNC_APPLIER_SQL || plan->address_by_key || plan->has_rules || plan->row_security ||
+	if (bulk_sync_applier == BULK_SYNC_APPLIER_SQL ||
+		plan->address_by_key || plan->has_rules || plan->row_security ||
 		bulk_sync_has_virtual_columns(RelationGetDescr(target)))
 		return;
 
