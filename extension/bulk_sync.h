@@ -553,6 +553,7 @@ extern bool bulk_sync_triggers_only_check(const TriggerDesc *triggers);
 extern void bulk_sync_plan_lookup(BulkSyncPlan *plan);
 
 /* in plan_direct.c */
+extern bool bulk_sync_reads_virtual(const BulkSyncPlan *plan);
 extern void bulk_sync_plan_direct(BulkSyncPlan *plan, bool only_checks);
 
 /* in names.c */

@@ -338,7 +338,19 @@ bulk_sync_schema_aclcheck(Oid namespace, Oid userid, AclMode mode)
 #endif
 }
 
-/* 18 has virtual generated columns (commit 83ea6c54025) */
+/* 18 has virtual generated columns (commit 83ea6c54025): is this one? */
+static inline bool
+bulk_sync_is_virtual(Form_pg_attribute attr)
+{
+#if PG_VERSION_NUM >= 180000
+	return attr->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL;
+#else
+	(void) attr;
+	return false;
+#endif
+}
+
+/* Has a relation any? */
 static inline bool
 bulk_sync_has_virtual_columns(TupleDesc desc)
 {

@@ -476,8 +476,7 @@ can_scan(const BulkSyncPlan *plan)
 	/* Partitions may come and go from look to look, if the lock allows it */
 	return whole && fixed && plan->nscope_values == 0 && plan->nscope_columns == 0 &&
 		!plan->address_by_key && !plan->row_security &&
-		plan->history_attno == InvalidAttrNumber &&
-		!bulk_sync_has_virtual_columns(RelationGetDescr(plan->target));
+		plan->history_attno == InvalidAttrNumber && !bulk_sync_reads_virtual(plan);
 }
 
 /*

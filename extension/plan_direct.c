@@ -21,6 +21,19 @@
 #include "rewrite/rewriteHandler.h"
 #include "utils/lsyscache.h"
 
+/* Is a column read that no row holds?  The planner puts its expression there. */
+bool
+bulk_sync_reads_virtual(const BulkSyncPlan *plan)
+{
+	for (int i = 0; i < plan->nread; i++)
+	{
+		if (bulk_sync_is_virtual(TupleDescAttr(RelationGetDescr(plan->target),
+											   plan->read_attnos[i] - 1)))
+			return true;
+	}
+	return false;
+}
+
 /* The columns that an update may set, as a relation of the tree numbers them */
 static Bitmapset *
 set_columns(const BulkSyncPlan *plan, Relation rel)
@@ -149,7 +162,7 @@ bulk_sync_plan_direct(BulkSyncPlan *plan, bool only_checks)
 
 	if (bulk_sync_applier == BULK_SYNC_APPLIER_SQL ||
 		plan->address_by_key || plan->has_rules || plan->row_security ||
-		bulk_sync_has_virtual_columns(RelationGetDescr(target)))
+		bulk_sync_reads_virtual(plan))
 		return;
 
 	/* What a BEFORE trigger sends to another partition, SQL chases */
