@@ -38,7 +38,8 @@ def add_trade(case, rng, name, where, key_of):
     """Gives the case a column of this name. `where`: an Atom for a partial index, or None; key_of(row, staged): what it is matched by."""
     if not case.key:
         return
-    if not case.scope_values and rng.random() < 0.7:
+    # A call that is wrong in itself stays as it is
+    if not case.scope_values and case.error is None and rng.random() < 0.7:
         stage_matching(case, rng, key_of)
     stored = {key_of(row, False): row for row in case.rows}
     matched = [(row, stored[key_of(row, True)]) for row in case.staged if key_of(row, True) in stored]
@@ -78,7 +79,7 @@ def stage_matching(case, rng, key_of):
     if len(rows) < 2:
         return
     rng.shuffle(rows)
-    case.staged, case.error = rows, None
+    case.staged = rows
     case.scope = ('AND', [Atom(None, 'true', [], '')])
     for name in ('scope_columns', 'expected_rows', 'max_deletes', 'max_delete_fraction', 'actions'):
         case.options.pop(name, None)
