@@ -688,27 +688,7 @@ extern void bulk_sync_report_written(FunctionCallInfo fcinfo, BulkSyncDifference
 extern Oid	bulk_sync_create_stage(Oid target_oid, List *columns, char *staged_name,
 								   bool on_commit_drop);
 
-/* in settings.c */
-typedef enum BulkSyncMatcher
-{
-	BULK_SYNC_MATCHER_AUTO,
-	BULK_SYNC_MATCHER_HASH,		/* all rows in scope are looked up in a hash table */
-	BULK_SYNC_MATCHER_JOIN,		/* those with staged keys, where that is enough */
-	BULK_SYNC_MATCHER_SORT		/* both sides are sorted, where they can be */
-} BulkSyncMatcher;
-
-typedef enum BulkSyncApplier
-{
-	BULK_SYNC_APPLIER_AUTO,
-	BULK_SYNC_APPLIER_DIRECT,	/* by calls of the table access method, where possible */
-	BULK_SYNC_APPLIER_SQL		/* by statements */
-} BulkSyncApplier;
-
-extern int	bulk_sync_matcher;
-extern int	bulk_sync_applier;
-extern void bulk_sync_define_settings(void);
-extern int64 bulk_sync_memory_budget(void);
-
+#include "settings.h"
 #include "sql.h"
 
 #endif							/* BULK_SYNC_H */

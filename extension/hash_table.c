@@ -344,7 +344,7 @@ bulk_sync_table_form(BulkSyncHashTable *table, uint32 hash, int64 position,
 	tuple->t_hoff = header + MINIMAL_TUPLE_OFFSET;
 	heap_fill_tuple(desc, (Datum *) values, (bool *) isnull, (char *) tuple + header, data,
 					&tuple->t_infomask, has_null ? tuple->t_bits : NULL);
-	bulk_sync_init_entry_of(table->match, entry, hash, position, false);
+	bulk_sync_set_entry(table->match, entry, hash, position, false);
 	return entry;
 }
 
@@ -607,7 +607,7 @@ bulk_sync_table_split(BulkSyncHashTable *table,
 			}
 			copy = bulk_sync_table_allocate(table, entry->t_len);
 			memcpy(BULK_SYNC_ENTRY_TUPLE(copy), BULK_SYNC_ENTRY_TUPLE(entry), entry->t_len);
-			bulk_sync_init_entry_of(table->match, copy, entry->hash, entry->position,
+			bulk_sync_set_entry(table->match, copy, entry->hash, entry->position,
 									entry->reported);
 			put_entry(table, copy->hash, table->last_place);
 			table->nentries++;

@@ -99,7 +99,7 @@ bulk_sync_kept_row(const BulkSyncMatch *match, BulkSyncEntry *entry)
 
 /* The tuple of an entry is there: now what is known of the row */
 static inline void
-bulk_sync_init_entry_of(const BulkSyncMatch *match, BulkSyncEntry *entry, uint32 hash,
+bulk_sync_set_entry(const BulkSyncMatch *match, BulkSyncEntry *entry, uint32 hash,
 						int64 position, bool reported)
 {
 	entry->position = position;

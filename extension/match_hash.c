@@ -480,7 +480,7 @@ load_batch(BulkSyncMatch *match)
 		}
 		entry = bulk_sync_table_allocate(matcher->table, size);
 		read_tuple(file, BULK_SYNC_ENTRY_TUPLE(entry), size);
-		bulk_sync_init_entry_of(match, entry, record.hash, record.position, record.reported);
+		bulk_sync_set_entry(match, entry, record.hash, record.position, record.reported);
 		add_pending(matcher, entry);
 	}
 	link_pending(matcher);

@@ -181,7 +181,7 @@ set_entry(BulkSyncMatch *match, bool reported)
 	entry = MemoryContextAlloc(matcher->entry_context,
 							   bulk_sync_entry_size(match, tuple->t_len));
 	memcpy(BULK_SYNC_ENTRY_TUPLE(entry), tuple, tuple->t_len);
-	bulk_sync_init_entry_of(match, entry, 0, DatumGetInt64(slot->tts_values[ncolumns]), reported);
+	bulk_sync_set_entry(match, entry, 0, DatumGetInt64(slot->tts_values[ncolumns]), reported);
 	pfree(tuple);
 	matcher->entry = entry;
 	ExecStoreMinimalTuple(BULK_SYNC_ENTRY_TUPLE(entry), matcher->entry_slot, false);
