@@ -371,6 +371,7 @@ typedef struct BulkSyncStagedRow
 	int64		position;		/* in the order of staging, from 1 */
 	Datum	   *values;
 	bool	   *isnull;
+	HeapTuple	stored;			/* just read: if it is stored just so, else NULL */
 } BulkSyncStagedRow;
 
 /* Reads the staged rows and converts them (staged.c) */

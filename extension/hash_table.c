@@ -499,6 +499,19 @@ bulk_sync_table_for_each(BulkSyncHashTable *table,
 	for_each_entry(table, function, arg);
 }
 
+/* Makes an entry of a staged row that is stored as it is wanted */
+BulkSyncEntry *
+bulk_sync_table_copy(BulkSyncHashTable *table, uint32 hash, int64 position, HeapTuple stored)
+{
+	uint32		size = stored->t_len - MINIMAL_TUPLE_OFFSET;
+	BulkSyncEntry *entry = bulk_sync_table_allocate(table, size);
+
+	memcpy(BULK_SYNC_ENTRY_TUPLE(entry), (char *) stored->t_data + MINIMAL_TUPLE_OFFSET, size);
+	entry->t_len = size;
+	bulk_sync_set_entry(table->match, entry, hash, position, false);
+	return entry;
+}
+
 /*-------------------------------------------------------------------------
  * Changing
  *-------------------------------------------------------------------------

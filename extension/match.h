@@ -164,6 +164,8 @@ extern BulkSyncEntry *bulk_sync_table_allocate(BulkSyncHashTable *table, uint32 
 extern BulkSyncEntry *bulk_sync_table_form(BulkSyncHashTable *table, uint32 hash, int64 position,
 										   const Datum *values, const bool *isnull);
 extern uint32 bulk_sync_table_last_place(const BulkSyncHashTable *table);
+extern BulkSyncEntry *bulk_sync_table_copy(BulkSyncHashTable *table, uint32 hash,
+										   int64 position, HeapTuple stored);
 extern void bulk_sync_table_link(BulkSyncHashTable *table, uint32 place);
 extern BulkSyncEntry *bulk_sync_table_find(BulkSyncHashTable *table, uint32 hash,
 										   const Datum *values, const bool *isnull);

@@ -325,8 +325,10 @@ bulk_sync_hash_add(BulkSyncMatch *match, const BulkSyncStagedRow *row)
 		write_staged(matcher, batch, hash, row->position, false, tuple);
 		return;
 	}
-	add_pending(matcher, bulk_sync_table_form(matcher->table, hash, row->position, row->values,
-											  row->isnull));
+	add_pending(matcher, row->stored != NULL ?
+				bulk_sync_table_copy(matcher->table, hash, row->position, row->stored) :
+				bulk_sync_table_form(matcher->table, hash, row->position, row->values,
+									 row->isnull));
 }
 
 /*

@@ -13,6 +13,7 @@
  */
 #include "bulk_sync.h"
 
+#include "access/htup_details.h"
 #include "access/sysattr.h"
 #include "access/tableam.h"
 #include "access/transam.h"
@@ -43,7 +44,8 @@ struct BulkSyncStagedSource
 	MemoryContext context;
 	Snapshot	snapshot;
 	bool		converts;		/* some column needs a conversion */
-	bool		as_staged;		/* the wanted row is the staged row */
+	bool		as_staged;		/* the wanted row is the staged row ... */
+	bool		as_stored;		/* ... bit for bit */
 
 	/* One of these */
 	TableScanDesc scan;
@@ -57,6 +59,8 @@ struct BulkSyncStagedSource
 	bool	   *isnull;
 	const BulkSyncColumn *current;	/* being converted: for error messages */
 };
+
+static bool is_stored_so(const BulkSyncStagedSource *source);
 
 static void
 conversion_error_callback(void *arg)
@@ -316,6 +320,7 @@ bulk_sync_open_staged(const BulkSyncPlan *plan)
 	}
 	else
 		materialize(source);
+	source->as_stored = is_stored_so(source);
 	return source;
 }
 
@@ -379,6 +384,36 @@ convert(BulkSyncStagedSource *source, int index, Datum value, bool *isnull)
 	return InputFunctionCall(&converter->input, string, converter->typioparam, column->typmod);
 }
 
+/* The row at hand, unless columns were added behind it since it was stored */
+static HeapTuple
+stored_tuple(BulkSyncStagedSource *source)
+{
+	HeapTuple	tuple = ExecFetchSlotHeapTuple(source->slot, false, NULL);
+
+	return HeapTupleHeaderGetNatts(tuple->t_data) == source->plan->ncolumns ? tuple : NULL;
+}
+
+/* Is a wanted row stored as the staged row is?  Then it need not be formed. */
+static bool
+is_stored_so(const BulkSyncStagedSource *source)
+{
+	TupleDesc	wanted = source->plan->wanted_desc;
+	TupleDesc	staged = source->slot->tts_tupleDescriptor;
+
+	if (!source->as_staged || !TTS_IS_BUFFERTUPLE(source->slot) || staged->natts != wanted->natts)
+		return false;
+	for (int i = 0; i < wanted->natts; i++)
+	{
+		Form_pg_attribute a = TupleDescAttr(wanted, i);
+		Form_pg_attribute b = TupleDescAttr(staged, i);
+
+		if (a->attlen != b->attlen || a->attbyval != b->attbyval || a->attalign != b->attalign ||
+			b->attisdropped)
+			return false;
+	}
+	return true;
+}
+
 /*
  * Reads the next staged row.  Its values are good until the next call.
  * Returns false when there are no more.
@@ -399,8 +434,10 @@ bulk_sync_next_staged(BulkSyncStagedSource *source, BulkSyncStagedRow *row)
 	{
 		row->values = source->slot->tts_values;
 		row->isnull = source->slot->tts_isnull;
+		row->stored = source->as_stored ? stored_tuple(source) : NULL;
 		return true;
 	}
+	row->stored = NULL;
 	ResetExprContext(source->econtext);
 
 	callback.callback = conversion_error_callback;
