@@ -310,6 +310,22 @@ bulk_sync_hash_begin(BulkSyncMatch *match)
 	match->matcher = matcher;
 }
 
+/* A staged row as a tuple, in the current memory context */
+static MinimalTuple
+minimal_tuple(const BulkSyncMatch *match, const BulkSyncStagedRow *row)
+{
+	uint32		size;
+	MinimalTuple tuple;
+
+	if (row->stored == NULL)
+		return bulk_sync_form_minimal_tuple(match->plan->wanted_desc, row->values, row->isnull);
+	size = row->stored->t_len - MINIMAL_TUPLE_OFFSET;
+	tuple = palloc(size);
+	memcpy(tuple, (char *) row->stored->t_data + MINIMAL_TUPLE_OFFSET, size);
+	tuple->t_len = size;
+	return tuple;
+}
+
 void
 bulk_sync_hash_add(BulkSyncMatch *match, const BulkSyncStagedRow *row)
 {
@@ -319,10 +335,7 @@ bulk_sync_hash_add(BulkSyncMatch *match, const BulkSyncStagedRow *row)
 
 	if (batch != matcher->current)
 	{
-		MinimalTuple tuple = bulk_sync_form_minimal_tuple(match->plan->wanted_desc,
-														  row->values, row->isnull);
-
-		write_staged(matcher, batch, hash, row->position, false, tuple);
+		write_staged(matcher, batch, hash, row->position, false, minimal_tuple(match, row));
 		return;
 	}
 	add_pending(matcher, row->stored != NULL ?
