@@ -173,6 +173,13 @@ SELECT * FROM ways(:'make' || :'triggers', :'returned', :'logged');
 \set make :make ' UPDATE t SET u = 1 WHERE k = ''null v''; UPDATE t SET u = 3, v = ''old'' WHERE k = ''same'';'
 SELECT * FROM ways(:'make', $$bulk_sync('t', 's', '{k}', scope => 'k IN (''same'', ''null v'')', columns => '{u}', actions => '{update}')$$, :'where');
 SELECT * FROM ways(:'make' || :'triggers', $$bulk_sync('t', 's', '{k}', scope => 'k IN (''same'', ''null v'')', columns => '{u}', actions => '{update}')$$, :'where');
+-- marks that move their rows, which foreign keys refer to
+\set gone '(k text, v text, u int, n int, gone bool NOT NULL DEFAULT false, UNIQUE (u, gone)) PARTITION BY LIST (gone);'
+\set gone :gone ' CREATE TABLE t_live PARTITION OF t FOR VALUES IN (false); CREATE TABLE t_gone PARTITION OF t FOR VALUES IN (true);'
+\set gone :gone ' CREATE TABLE child (u int, gone bool, FOREIGN KEY (u, gone) REFERENCES t (u, gone) ON UPDATE CASCADE);'
+\set gone 'CREATE TABLE t ' :gone :filled ' INSERT INTO child VALUES (5, false);'
+SELECT * FROM ways(:'gone', $$bulk_sync('t', 's', '{k}', actions => '{delete}', scope => 'true', soft_delete_column => 'gone')$$,
+	:'where' || $$ UNION ALL SELECT 'child'::regclass, ('', '', u, 0, gone)::t FROM child$$);
 -- one partition as the target: its rows cannot leave
 SELECT * FROM ways(:'make', $$bulk_sync('t_others', 's', '{k}', scope => 'true')$$, :'where');
 -- children
