@@ -60,8 +60,6 @@ struct BulkSyncStagedSource
 	const BulkSyncColumn *current;	/* being converted: for error messages */
 };
 
-static bool is_stored_so(const BulkSyncStagedSource *source);
-
 static void
 conversion_error_callback(void *arg)
 {
@@ -136,16 +134,6 @@ raw_desc(const BulkSyncPlan *plan)
 	return desc;
 }
 
-static Tuplestorestate *
-begin_store(void)
-{
-	Tuplestorestate *store;
-
-	store = tuplestore_begin_heap(false, false, Max(64, bulk_sync_memory_budget() / (64 * 1024)));
-	tuplestore_set_eflags(store, EXEC_FLAG_REWIND);
-	return store;
-}
-
 /* Reads all rows of a query into a tuplestore */
 static void
 materialize(BulkSyncStagedSource *source)
@@ -153,7 +141,7 @@ materialize(BulkSyncStagedSource *source)
 	BulkSyncStatement *statement;
 	StoreReceiver receiver;
 
-	source->store = begin_store();
+	source->store = bulk_sync_begin_row_store();
 	receiver.store = source->store;
 	statement = bulk_sync_prepare_staged(bulk_sync_deparse_staged(source->plan),
 										 source->plan->staged);
@@ -278,7 +266,7 @@ sort_by_staging(BulkSyncStagedSource *source, TransactionId next)
 
 	tuplesort_performsort(sort);
 	source->slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
-	source->store = begin_store();
+	source->store = bulk_sync_begin_row_store();
 	while (tuplesort_gettupleslot(sort, true, false, source->slot, NULL))
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -286,6 +274,27 @@ sort_by_staging(BulkSyncStagedSource *source, TransactionId next)
 	}
 	ExecClearTuple(source->slot);
 	tuplesort_end(sort);
+}
+
+/* Is a wanted row stored as the staged row is?  Then it need not be formed. */
+static bool
+is_stored_so(const BulkSyncStagedSource *source)
+{
+	TupleDesc	wanted = source->plan->wanted_desc;
+	TupleDesc	staged = source->slot->tts_tupleDescriptor;
+
+	if (!source->as_staged || !TTS_IS_BUFFERTUPLE(source->slot) || staged->natts != wanted->natts)
+		return false;
+	for (int i = 0; i < wanted->natts; i++)
+	{
+		Form_pg_attribute a = TupleDescAttr(wanted, i);
+		Form_pg_attribute b = TupleDescAttr(staged, i);
+
+		if (a->attlen != b->attlen || a->attbyval != b->attbyval || a->attalign != b->attalign ||
+			b->attisdropped)
+			return false;
+	}
+	return true;
 }
 
 /* Opens the source under the active snapshot, in the current memory context */
@@ -391,27 +400,6 @@ stored_tuple(BulkSyncStagedSource *source)
 	HeapTuple	tuple = ExecFetchSlotHeapTuple(source->slot, false, NULL);
 
 	return HeapTupleHeaderGetNatts(tuple->t_data) == source->plan->ncolumns ? tuple : NULL;
-}
-
-/* Is a wanted row stored as the staged row is?  Then it need not be formed. */
-static bool
-is_stored_so(const BulkSyncStagedSource *source)
-{
-	TupleDesc	wanted = source->plan->wanted_desc;
-	TupleDesc	staged = source->slot->tts_tupleDescriptor;
-
-	if (!source->as_staged || !TTS_IS_BUFFERTUPLE(source->slot) || staged->natts != wanted->natts)
-		return false;
-	for (int i = 0; i < wanted->natts; i++)
-	{
-		Form_pg_attribute a = TupleDescAttr(wanted, i);
-		Form_pg_attribute b = TupleDescAttr(staged, i);
-
-		if (a->attlen != b->attlen || a->attbyval != b->attbyval || a->attalign != b->attalign ||
-			b->attisdropped)
-			return false;
-	}
-	return true;
 }
 
 /*
