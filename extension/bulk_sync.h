@@ -324,6 +324,8 @@ typedef struct BulkSyncPlan
 	bool		insert_in_order;	/* then in an order that somebody may notice */
 	bool		conditions_look;	/* CHECK, or WHEN of triggers, for rows written before */
 	bool		update_may_move;	/* an update may send a row to another partition */
+	double		target_rows;	/* in all of its tables, about */
+	Expr	  **defaults;		/* of columns that are not staged, by attribute number - 1 */
 	bool		row_at_a_time;	/* BEFORE triggers may change planned rows */
 	bool		single_table;	/* neither partitions nor children */
 	bool		has_rules;		/* rules add to what is done to the target ... */
@@ -559,6 +561,7 @@ extern void bulk_sync_plan_direct(BulkSyncPlan *plan, bool only_checks);
 
 /* in names.c */
 extern AttrNumber bulk_sync_find_attribute(Relation rel, const char *name);
+extern AttrNumber *bulk_sync_map_attributes(Relation rel, Relation child);
 extern const char *bulk_sync_nearest_column(Relation rel, const char *name);
 extern AttrNumber bulk_sync_column_attno(Relation rel, const char *name);
 extern bool bulk_sync_list_has_name(const List *names, const char *name);

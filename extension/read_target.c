@@ -95,7 +95,6 @@ deliver(ReadContext *context, const BulkSyncTargetRow *row, bool stays)
  *-------------------------------------------------------------------------
  */
 
-
 /*
  * Rows of a table that wait, in their buffers, to be looked up together.  Each
  * buffer is pinned once more for as long.
@@ -103,8 +102,7 @@ deliver(ReadContext *context, const BulkSyncTargetRow *row, bool stays)
 typedef struct WaitingRows
 {
 	int			nrows;
-	int			capacity;
-	Datum	   *values;			/* capacity x nread */
+	Datum	   *values;			/* BULK_SYNC_READ_AHEAD x nread */
 	bool	   *isnull;
 	int			nbuffers;
 	int			max_buffers;
@@ -118,9 +116,8 @@ init_waiting(WaitingRows *waiting, const BulkSyncPlan *plan, Relation rel)
 		NBuffers / MaxBackends;
 
 	waiting->nrows = 0;
-	waiting->capacity = BULK_SYNC_READ_AHEAD;
-	waiting->values = palloc(waiting->capacity * plan->nread * sizeof(Datum));
-	waiting->isnull = palloc(waiting->capacity * plan->nread * sizeof(bool));
+	waiting->values = palloc(BULK_SYNC_READ_AHEAD * plan->nread * sizeof(Datum));
+	waiting->isnull = palloc(BULK_SYNC_READ_AHEAD * plan->nread * sizeof(bool));
 	waiting->nbuffers = 0;
 	waiting->max_buffers = Max(1, Min(pins, BULK_SYNC_READ_AHEAD));
 }
@@ -152,24 +149,21 @@ pin_row(WaitingRows *waiting, TupleTableSlot *slot)
 	return true;
 }
 
-/* Scans one table of the tree */
+/* Scans one table of the tree: its columns may be in another order than the target's */
 static void
 scan_table(ReadContext *context, Relation rel)
 {
 	const BulkSyncPlan *plan = context->plan;
+	AttrNumber *map = bulk_sync_map_attributes(plan->target, rel);
 	AttrNumber *attnos = palloc(plan->nread * sizeof(AttrNumber));
 	AttrNumber	last = 0;
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	WaitingRows waiting;
 	TableScanDesc scan;
 
-	/* A partition or a child may have its columns in another order */
 	for (int i = 0; i < plan->nread; i++)
 	{
-		Form_pg_attribute attr = TupleDescAttr(plan->read_desc, i);
-
-		attnos[i] = rel == plan->target ? plan->read_attnos[i] :
-			bulk_sync_find_attribute(rel, NameStr(attr->attname));
+		attnos[i] = map[plan->read_attnos[i] - 1];
 		last = Max(last, attnos[i]);
 	}
 	init_waiting(&waiting, plan, rel);
@@ -195,7 +189,7 @@ scan_table(ReadContext *context, Relation rel)
 		}
 		stays = pin_row(&waiting, slot);
 		deliver(context, &row, stays);
-		if (++waiting.nrows == waiting.capacity || waiting.nbuffers == waiting.max_buffers)
+		if (++waiting.nrows == BULK_SYNC_READ_AHEAD || waiting.nbuffers == waiting.max_buffers)
 			release_waiting(&waiting, context);
 	}
 	if (!BULK_SYNC_MUTANT(queue_not_flushed))
@@ -205,6 +199,7 @@ scan_table(ReadContext *context, Relation rel)
 	pfree(waiting.values);
 	pfree(waiting.isnull);
 	pfree(attnos);
+	pfree(map);
 }
 
 static void
