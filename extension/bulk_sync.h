@@ -385,6 +385,11 @@ typedef struct BulkSyncHistory BulkSyncHistory;
 /* The groups of scope_columns that occur among the staged rows (scope_groups.c) */
 typedef struct BulkSyncGroups BulkSyncGroups;
 
+/* Rows with an equal partner on the other side (equal_rows.c) */
+typedef struct BulkSyncEqualRows BulkSyncEqualRows;
+
+extern bool bulk_sync_staged_is_equal(const BulkSyncEqualRows *equal, int64 position);
+
 /*-------------------------------------------------------------------------
  * Difference: what is to be written.  Kept in tuplestores, so that its size
  * is bounded by disk and not by memory.
@@ -593,6 +598,10 @@ extern void bulk_sync_rewind_staged(BulkSyncStagedSource *source);
 extern bool bulk_sync_next_staged(BulkSyncStagedSource *source, BulkSyncStagedRow *row);
 extern double bulk_sync_staged_fraction(const BulkSyncStagedSource *source);
 extern int64 bulk_sync_count_staged(BulkSyncStagedSource *source);
+extern bool bulk_sync_sample_staged(BulkSyncStagedSource *source, int nsample, double *rows,
+									double *bytes);
+extern void bulk_sync_pass_over_equal(BulkSyncStagedSource *source,
+									  const BulkSyncEqualRows *equal);
 extern int64 bulk_sync_writing_rank(TransactionId xmin, CommandId cmin, TransactionId next);
 extern void bulk_sync_close_staged(BulkSyncStagedSource *source);
 

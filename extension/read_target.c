@@ -40,11 +40,15 @@
 
 typedef struct ReadContext
 {
-	BulkSyncMatch *match;		/* NULL: only the fingerprint is wanted */
+	BulkSyncMatch *match;		/* NULL: only the fingerprint is wanted, or ... */
+	BulkSyncEqualRows *probed;	/* ... this is to find equal rows, */
+	MemoryContext probe_context;	/* in this memory, */
+	bool		enough;			/* and has seen enough */
 	const BulkSyncPlan *plan;
 	BulkSyncGroups *groups;
 	uint64		fingerprint;
 	TransactionId next_xid;
+	int64		nscanned;		/* rows read by scans of ours */
 	int64		nrows;			/* of a view: it gives them in the order of writing */
 } ReadContext;
 
@@ -77,6 +81,14 @@ deliver(ReadContext *context, const BulkSyncTargetRow *row, bool stays)
 {
 	MemoryContext oldcontext;
 
+	if (context->probed != NULL)
+	{
+		oldcontext = MemoryContextSwitchTo(context->probe_context);
+		context->enough = !bulk_sync_equal_probe(context->probed, row);
+		MemoryContextSwitchTo(oldcontext);
+		MemoryContextReset(context->probe_context);
+		return;
+	}
 	if (IsolationUsesXactSnapshot())
 		context->fingerprint += row_fingerprint(context->plan, row);
 	if (context->match == NULL)
@@ -149,6 +161,20 @@ pin_row(WaitingRows *waiting, TupleTableSlot *slot)
 	return true;
 }
 
+/* Has the row that was scanned last an equal partner?  Then it is done with. */
+static bool
+is_passed_over(ReadContext *context, const BulkSyncTargetRow *row)
+{
+	int64		number = context->nscanned++;
+
+	if (context->match == NULL || context->match->equal == NULL ||
+		!bulk_sync_target_is_equal(context->match->equal, number))
+		return false;
+	if (IsolationUsesXactSnapshot())
+		context->fingerprint += row_fingerprint(context->plan, row);
+	return true;
+}
+
 /* Scans one table of the tree: its columns may be in another order than the target's */
 static void
 scan_table(ReadContext *context, Relation rel)
@@ -170,15 +196,17 @@ scan_table(ReadContext *context, Relation rel)
 
 	/* No synchronized scan: the rows come in the order of their addresses */
 	scan = table_beginscan_strat(rel, GetActiveSnapshot(), 0, NULL, true, false);
-	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	while (!context->enough && table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{
 		BulkSyncTargetRow row;
 		bool		stays;
 
 		CHECK_FOR_INTERRUPTS();
-		slot_getsomeattrs(slot, last);
 		row.tableoid = RelationGetRelid(rel);
 		row.tid = slot->tts_tid;
+		if (is_passed_over(context, &row))
+			continue;
+		slot_getsomeattrs(slot, last);
 		row.written = 0;
 		row.values = waiting.values + waiting.nrows * plan->nread;
 		row.isnull = waiting.isnull + waiting.nrows * plan->nread;
@@ -398,6 +426,22 @@ bulk_sync_read_target(BulkSyncMatch *match)
 	context.groups = match->groups;
 	read_target(&context);
 	return context.fingerprint;
+}
+
+/*
+ * Reads a target that is in scope as a whole to find the rows that are equal, in
+ * the order in which bulk_sync_read_target() will read it.
+ */
+void
+bulk_sync_read_to_probe(BulkSyncMatch *match, BulkSyncEqualRows *equal)
+{
+	ReadContext context;
+
+	memset(&context, 0, sizeof(context));
+	context.probed = equal;
+	context.probe_context = match->row_context;
+	context.plan = match->plan;
+	scan_tree(&context);
 }
 
 /*

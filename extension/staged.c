@@ -53,6 +53,7 @@ struct BulkSyncStagedSource
 
 	TupleTableSlot *slot;
 	int64		position;
+	const BulkSyncEqualRows *passed_over;	/* rows that are not returned, or NULL */
 	Converter  *converters;
 	ExprContext *econtext;
 	Datum	   *values;
@@ -161,6 +162,14 @@ bulk_sync_rewind_staged(BulkSyncStagedSource *source)
 	else
 		tuplestore_rescan(source->store);
 	source->position = 0;
+	source->passed_over = NULL;
+}
+
+/* From here to the next rewinding, rows that have an equal partner do not come */
+void
+bulk_sync_pass_over_equal(BulkSyncStagedSource *source, const BulkSyncEqualRows *equal)
+{
+	source->passed_over = equal;
 }
 
 static bool
@@ -364,6 +373,31 @@ bulk_sync_staged_fraction(const BulkSyncStagedSource *source)
 	return Min((ItemPointerGetBlockNumberNoCheck(&source->slot->tts_tid) + 1.0) / Max(blocks, 1), 1);
 }
 
+/*
+ * How many staged rows are there, about, and how many bytes are they in the
+ * table?  False if they are in no table.
+ */
+bool
+bulk_sync_sample_staged(BulkSyncStagedSource *source, int nsample, double *rows, double *bytes)
+{
+	double		fraction = 1;
+
+	if (source->scan == NULL)
+		return false;
+	*rows = 0;
+	while (*rows < nsample && next_raw(source))
+	{
+		(*rows)++;
+		fraction = bulk_sync_staged_fraction(source);
+	}
+	/* Past the last row it is not known where it was */
+	if (*rows == nsample)
+		*rows /= fraction;
+	*bytes = (double) RelationGetNumberOfBlocks(source->plan->staged) * BLCKSZ;
+	bulk_sync_rewind_staged(source);
+	return *rows > 0;
+}
+
 static Datum
 convert(BulkSyncStagedSource *source, int index, Datum value, bool *isnull)
 {
@@ -413,9 +447,13 @@ bulk_sync_next_staged(BulkSyncStagedSource *source, BulkSyncStagedRow *row)
 	ErrorContextCallback callback;
 	MemoryContext oldcontext;
 
-	if (!next_raw(source))
-		return false;
-	source->position++;
+	do
+	{
+		if (!next_raw(source))
+			return false;
+		source->position++;
+	} while (source->passed_over != NULL &&
+			 bulk_sync_staged_is_equal(source->passed_over, source->position));
 	slot_getallattrs(source->slot);
 	row->position = source->position;
 	if (source->as_staged)
