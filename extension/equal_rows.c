@@ -18,6 +18,9 @@
  */
 #include "match.h"
 
+#include "access/heapam.h"
+#include "access/table.h"
+#include "access/tableam.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
@@ -278,6 +281,27 @@ bulk_sync_equal_probe(BulkSyncEqualRows *equal, const BulkSyncTargetRow *row)
  */
 
 /*
+ * Do rows come in the same order when they are read again?  They go by number.
+ * A heap promises as much for one snapshot, another access method need not.
+ */
+static bool
+has_one_order(const BulkSyncPlan *plan)
+{
+	bool		result = true;
+	ListCell   *lc;
+
+	foreach(lc, plan->tree)
+	{
+		Relation	rel = table_open(lfirst_oid(lc), NoLock);
+
+		result = result && (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE ||
+							rel->rd_tableam == GetHeapamTableAmRoutine());
+		table_close(rel, NoLock);
+	}
+	return result;
+}
+
+/*
  * Are the rows such that it pays?  Then "*nslots" is how many slots they need:
  * a power of two.
  */
@@ -293,7 +317,7 @@ pays(const BulkSyncMatch *match, BulkSyncStagedSource *source, uint32 *nslots)
 	if (bulk_sync_matcher != BULK_SYNC_MATCHER_FILTER && bulk_sync_matcher != BULK_SYNC_MATCHER_AUTO)
 		return false;
 	if (!plan->matching || plan->sort_match || !plan->target_scan || plan->nscope_columns > 0 ||
-		match->history != NULL || plan->options->include_unchanged ||
+		match->history != NULL || plan->options->include_unchanged || !has_one_order(plan) ||
 		!bulk_sync_sample_staged(source, ROWS_TO_SAMPLE, &rows, &bytes))
 		return false;
 	/* The estimate may be too small by a part */
