@@ -598,8 +598,8 @@ extern void bulk_sync_rewind_staged(BulkSyncStagedSource *source);
 extern bool bulk_sync_next_staged(BulkSyncStagedSource *source, BulkSyncStagedRow *row);
 extern double bulk_sync_staged_fraction(const BulkSyncStagedSource *source);
 extern int64 bulk_sync_count_staged(BulkSyncStagedSource *source);
-extern bool bulk_sync_sample_staged(BulkSyncStagedSource *source, int nsample, double *rows,
-									double *bytes);
+extern bool bulk_sync_sample_staged(BulkSyncStagedSource *source, double least, int nsample,
+									double *rows, double *bytes);
 extern void bulk_sync_pass_over_equal(BulkSyncStagedSource *source,
 									  const BulkSyncEqualRows *equal);
 extern int64 bulk_sync_writing_rank(TransactionId xmin, CommandId cmin, TransactionId next);

@@ -4,8 +4,9 @@
  *	  A number for the image of a row, by which equal rows are recognised.
  *
  * Rows with one image have one digest.  Two different rows have the same one
- * by chance alone, once in 2^100 pairs or less, whatever is in them: the key is
- * drawn anew for each call, so that nobody can choose rows that collide.
+ * by chance alone, once in 2^100 pairs or less for rows of up to 300 kB (2^77 for
+ * one of 1 GB), whatever is in them: the key is drawn anew for each call, so that
+ * nobody can choose rows that collide.
  *
  * It is a universal hash function of Carter and Wegman, in two steps, as in
  * UMAC (Black, Halevi, Krawczyk, Krovetz and Rogaway, CRYPTO '99): blocks are
@@ -133,6 +134,8 @@ bulk_sync_digest_add(BulkSyncDigest *digest, const BulkSyncColumn *column, Datum
 
 		add_word(digest, VARSIZE_ANY_EXHDR(image));
 		add_bytes(digest, VARDATA_ANY(image), VARSIZE_ANY_EXHDR(image));
+		if ((Pointer) image != DatumGetPointer(value))
+			pfree(image);
 	}
 	else
 	{

@@ -23,6 +23,7 @@
 #include "access/tableam.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "optimizer/optimizer.h"
 #include "utils/memutils.h"
 
 /* Rows less wide than this, in bytes, are as soon written to a file */
@@ -82,6 +83,12 @@ struct BulkSyncEqualRows
 	int			nqueued;
 };
 
+static inline bool
+bit_is_set(const uint64 *bits, uint64 nwords, uint64 bit)
+{
+	return bit / 64 < nwords && (bits[bit / 64] >> (bit % 64) & 1) != 0;
+}
+
 #ifdef HAVE_INT128
 
 /*-------------------------------------------------------------------------
@@ -103,12 +110,6 @@ set_bit(BulkSyncEqualRows *equal, uint64 **bits, uint64 *nwords, uint64 bit)
 		*nwords = n;
 	}
 	(*bits)[bit / 64] |= UINT64CONST(1) << (bit % 64);
-}
-
-static inline bool
-bit_is_set(const uint64 *bits, uint64 nwords, uint64 bit)
-{
-	return bit / 64 < nwords && (bits[bit / 64] >> (bit % 64) & 1) != 0;
 }
 
 static inline void
@@ -256,12 +257,16 @@ bulk_sync_equal_probe(BulkSyncEqualRows *equal, const BulkSyncTargetRow *row)
 	QueuedTarget *queued = &equal->queue[equal->nqueued++];
 	BulkSyncDigest digest;
 
-	if (equal->ntargets >= PG_INT32_MAX)
+	/* Their bits stay as long as the match */
+	if (equal->ntargets >= PG_INT32_MAX ||
+		equal->target_words * sizeof(uint64) > bulk_sync_memory_budget() / 4)
 		equal->abandoned = true;
 	queued->number = (uint32) equal->ntargets++;
 	queued->hash = bulk_sync_hash_key(plan, row->values, row->isnull, true);
 	__builtin_prefetch(&equal->slots[queued->hash & (equal->nslots - 1)]);
-	queued->comparable = !bulk_sync_is_marked(plan, row);
+	/* A value out of line is fetched for it: not where there is no partner to compare with */
+	queued->comparable = !bulk_sync_is_marked(plan, row) &&
+		find_partner(equal, queued->hash)->state == PARTNER_ALONE;
 	if (queued->comparable)
 	{
 		make_digest(equal, &digest, row->values, row->isnull, true);
@@ -287,7 +292,7 @@ bulk_sync_equal_probe(BulkSyncEqualRows *equal, const BulkSyncTargetRow *row)
 static bool
 has_one_order(const BulkSyncPlan *plan)
 {
-	bool		result = true;
+	bool		result = plan->staged->rd_tableam == GetHeapamTableAmRoutine();
 	ListCell   *lc;
 
 	foreach(lc, plan->tree)
@@ -299,6 +304,19 @@ has_one_order(const BulkSyncPlan *plan)
 		table_close(rel, NoLock);
 	}
 	return result;
+}
+
+/* Is a row converted to the same when it is read again? */
+static bool
+converts_alike(const BulkSyncPlan *plan)
+{
+	for (int i = 0; i < plan->ncolumns; i++)
+	{
+		if (plan->columns[i].conversion == BULK_SYNC_CONVERT_CAST &&
+			contain_volatile_functions((Node *) plan->columns[i].cast))
+			return false;
+	}
+	return true;
 }
 
 /*
@@ -317,8 +335,10 @@ pays(const BulkSyncMatch *match, BulkSyncStagedSource *source, uint32 *nslots)
 	if (bulk_sync_matcher != BULK_SYNC_MATCHER_FILTER && bulk_sync_matcher != BULK_SYNC_MATCHER_AUTO)
 		return false;
 	if (!plan->matching || plan->sort_match || !plan->target_scan || plan->nscope_columns > 0 ||
-		match->history != NULL || plan->options->include_unchanged || !has_one_order(plan) ||
-		!bulk_sync_sample_staged(source, ROWS_TO_SAMPLE, &rows, &bytes))
+		match->history != NULL || plan->options->include_unchanged || !converts_alike(plan) ||
+		!bulk_sync_sample_staged(source, bulk_sync_matcher == BULK_SYNC_MATCHER_FILTER ? 0 : budget,
+								 ROWS_TO_SAMPLE, &rows, &bytes) ||
+		!has_one_order(plan))
 		return false;
 	/* The estimate may be too small by a part */
 	while (slots * 3 / 4 < rows * 1.1)

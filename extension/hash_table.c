@@ -273,10 +273,15 @@ entry_size(const BulkSyncHashTable *table, const BulkSyncEntry *entry)
 static Chunk *
 new_chunk(BulkSyncHashTable *table, Size needed)
 {
-	Chunk	   *chunk = table->spare;
+	Chunk	  **link = &table->spare;
+	Chunk	   *chunk;
 
-	if (chunk != NULL && chunk->size >= needed)
-		table->spare = chunk->next;
+	/* A row that is larger must not stop at a chunk that is small */
+	while (*link != NULL && (*link)->size < needed)
+		link = &(*link)->next;
+	chunk = *link;
+	if (chunk != NULL)
+		*link = chunk->next;
 	else
 	{
 		Size		size = Max(table->next_chunk_size, needed);

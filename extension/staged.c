@@ -373,31 +373,6 @@ bulk_sync_staged_fraction(const BulkSyncStagedSource *source)
 	return Min((ItemPointerGetBlockNumberNoCheck(&source->slot->tts_tid) + 1.0) / Max(blocks, 1), 1);
 }
 
-/*
- * How many staged rows are there, about, and how many bytes are they in the
- * table?  False if they are in no table.
- */
-bool
-bulk_sync_sample_staged(BulkSyncStagedSource *source, int nsample, double *rows, double *bytes)
-{
-	double		fraction = 1;
-
-	if (source->scan == NULL)
-		return false;
-	*rows = 0;
-	while (*rows < nsample && next_raw(source))
-	{
-		(*rows)++;
-		fraction = bulk_sync_staged_fraction(source);
-	}
-	/* Past the last row it is not known where it was */
-	if (*rows == nsample)
-		*rows /= fraction;
-	*bytes = (double) RelationGetNumberOfBlocks(source->plan->staged) * BLCKSZ;
-	bulk_sync_rewind_staged(source);
-	return *rows > 0;
-}
-
 static Datum
 convert(BulkSyncStagedSource *source, int index, Datum value, bool *isnull)
 {
@@ -498,6 +473,36 @@ bulk_sync_next_staged(BulkSyncStagedSource *source, BulkSyncStagedRow *row)
 	row->values = source->values;
 	row->isnull = source->isnull;
 	return true;
+}
+
+/*
+ * How many staged rows are there, about, and how many bytes are they as wanted
+ * rows?  False if they are in no table, or the table is no larger than "least".
+ */
+bool
+bulk_sync_sample_staged(BulkSyncStagedSource *source, double least, int nsample, double *rows,
+						double *bytes)
+{
+	TupleDesc	desc = source->plan->wanted_desc;
+	BulkSyncStagedRow row;
+	double		fraction = 1;
+	double		size = 0;
+	double		nread = 0;
+
+	if (source->scan == NULL ||
+		(double) RelationGetNumberOfBlocks(source->plan->staged) * BLCKSZ <= least)
+		return false;
+	while (nread < nsample && bulk_sync_next_staged(source, &row))
+	{
+		size += SizeofMinimalTupleHeader + heap_compute_data_size(desc, row.values, row.isnull);
+		/* Past the last row it is not known where it was */
+		if (++nread == nsample)
+			fraction = bulk_sync_staged_fraction(source);
+	}
+	bulk_sync_rewind_staged(source);
+	*rows = nread / fraction;
+	*bytes = size / fraction;
+	return nread > 0;
 }
 
 void

@@ -109,6 +109,38 @@ SELECT * FROM run($$'t', 's', '{k}', scope => 'true'$$, 'TABLE rows', $$
 	CREATE TABLE t2 PARTITION OF t DEFAULT; INSERT INTO t TABLE parted; DROP TABLE parted$$);
 SELECT * FROM run($$'t', 's', '{k}', scope => 'true'$$, 'SELECT * FROM rows WHERE i % 2 = 0', $$
 	CREATE TABLE child (more int, LIKE t); ALTER TABLE child INHERIT t; INSERT INTO child SELECT 1, * FROM rows WHERE i % 2 = 1$$);
+-- A cast that gives another value each time is asked once for each row.
+CREATE TYPE src AS (x int);
+CREATE SEQUENCE sq;
+CREATE FUNCTION cast_src(src) RETURNS int VOLATILE LANGUAGE plpgsql AS $$
+DECLARE
+	n int := nextval('sq');
+BEGIN
+	RETURN CASE n WHEN 2 THEN 5 WHEN 3 THEN 1 ELSE ($1).x END;
+END $$;
+CREATE CAST (src AS int) WITH FUNCTION cast_src(src) AS ASSIGNMENT;
+CREATE TABLE cast_to (k int);
+INSERT INTO cast_to VALUES (1), (2);
+CREATE TABLE cast_from (k src);
+INSERT INTO cast_from VALUES (ROW(1)), (ROW(2));
+SET bulk_sync.matcher = 'filter';
+SELECT * FROM bulk_sync('cast_to', 'cast_from', '{k}', scope => 'true');
+TABLE cast_to ORDER BY k;
+RESET bulk_sync.matcher;
+-- Values out of line are not held all at once, and documents of many sizes no longer than their batch.
+CREATE TABLE documents (k int PRIMARY KEY, d jsonb);
+CREATE TABLE documents_s AS SELECT i AS k, '["' || (SELECT string_agg(md5(concat(i, j)), '') FROM generate_series(1, 320 + (i * 37) % 640) j) || '"]' AS d
+	FROM generate_series(1, 600) i;
+INSERT INTO documents SELECT k, d::jsonb FROM documents_s;
+CREATE FUNCTION hash_table_is_small() RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+BEGIN RETURN (SELECT sum(total_bytes) < 1.5 * 2 * 1024 * 1024 FROM pg_backend_memory_contexts WHERE name = 'bulk_sync hash table'); END $$;
+UPDATE documents SET d = '[]';
+SET bulk_sync.matcher = 'hash';
+SET bulk_sync.work_mem = '2MB';
+SELECT * FROM bulk_sync('documents', 'documents_s', '{k}', scope => 'true', update_where => 'hash_table_is_small()');
+RESET bulk_sync.matcher;
+RESET bulk_sync.work_mem;
+
 -- An old snapshot is noticed all the same, and does no harm where nothing has happened.
 SELECT FROM run($$'t', 's', '{k}', scope => 'true', dry_run => true$$);
 BEGIN ISOLATION LEVEL REPEATABLE READ;
