@@ -9,6 +9,9 @@
  * are the conditions of COPY (see copyfrom.c); a CHECK constraint or the
  * condition of a trigger that calls such a function is one of ours.
  *
+ * Rows of a foreign partition go to its wrapper as those of an INSERT would, so
+ * many at a time as it takes ("batch_size" of postgres_fdw).
+ *
  *-------------------------------------------------------------------------
  */
 #include "direct.h"
@@ -17,6 +20,7 @@
 #include "access/tableam.h"
 #include "executor/execPartition.h"
 #include "executor/nodeModifyTable.h"
+#include "foreign/fdwapi.h"
 #include "miscadmin.h"
 #include "optimizer/optimizer.h"
 #include "rewrite/rewriteHandler.h"
@@ -37,6 +41,7 @@ typedef struct RowBuffer
 {
 	BulkSyncDirectTable table;
 	bool		at_once;		/* rows must not wait */
+	bool		foreign;		/* they go to another server */
 	bool		target_shape;	/* its rows fit slots of the target */
 	int			first;			/* those that wait: a chain of Inserts.waiting */
 	int			last;
@@ -71,6 +76,7 @@ typedef struct Inserts
 	FreeSlots  *target_slots;
 	FreeSlots  *source_slots;
 	int			nown_slots;		/* free ones, of all buffers */
+	uint64		refused;		/* rows that another server did not insert */
 
 	/* What a row gets in columns that are not staged, by attribute number - 1 */
 	ExprState **defaults;
@@ -162,6 +168,11 @@ make_buffer(Inserts *inserts, ResultRelInfo *relinfo)
 	buffer->table.relinfo = relinfo;
 	buffer->table.attnos = bulk_sync_direct_attnos(direct->plan, rel);
 	buffer->at_once = inserts->at_once || (triggers != NULL && triggers->trig_insert_before_row);
+	relinfo->ri_CopyMultiInsertBuffer = (struct CopyMultiInsertBuffer *) buffer;
+	inserts->buffers = lappend(inserts->buffers, buffer);
+	buffer->foreign = relinfo->ri_FdwRoutine != NULL;
+	if (buffer->foreign)
+		return buffer;
 	if (inserts->slot_ops == NULL)
 		inserts->slot_ops = table_slot_callbacks(rel);
 	buffer->target_shape = inserts->slot_ops == table_slot_callbacks(rel) &&
@@ -173,8 +184,6 @@ make_buffer(Inserts *inserts, ResultRelInfo *relinfo)
 												  false, list_length(direct->plan->tree));
 	if (list_length(inserts->buffers) < MAX_RINGS)
 		buffer->bulk = GetBulkInsertState();
-	relinfo->ri_CopyMultiInsertBuffer = (struct CopyMultiInsertBuffer *) buffer;
-	inserts->buffers = lappend(inserts->buffers, buffer);
 	return buffer;
 }
 
@@ -260,10 +269,35 @@ row_inserted(Inserts *inserts, RowBuffer *buffer, TupleTableSlot *slot, TupleTab
 	BulkSyncDirect *direct = &inserts->direct;
 	List	   *recheck;
 
+	if (buffer->foreign)
+		return;
 	recheck = bulk_sync_index_add(buffer->table.indexes, NULL, slot, false);
 	ExecARInsertTriggers(direct->estate, buffer->table.relinfo, slot, recheck, direct->capture);
 	list_free(recheck);
 	bulk_sync_direct_report(direct, source, &buffer->table, slot, false);
+}
+
+/* Gives rows to the wrapper of a foreign table, as many at a time as it takes */
+static void
+insert_remotely(Inserts *inserts, RowBuffer *buffer, TupleTableSlot **slots, int n)
+{
+	EState	   *estate = inserts->direct.estate;
+	ResultRelInfo *relinfo = buffer->table.relinfo;
+	FdwRoutine *wrapper = relinfo->ri_FdwRoutine;
+
+	for (int i = 0; i < n;)
+	{
+		int			count = Min(n - i, Max(relinfo->ri_BatchSize, 1));
+		int			inserted = count;
+
+		CHECK_FOR_INTERRUPTS();
+		if (count > 1)
+			(void) wrapper->ExecForeignBatchInsert(estate, relinfo, slots + i, NULL, &inserted);
+		else if (wrapper->ExecForeignInsert(estate, relinfo, slots[i], NULL) == NULL)
+			inserted = 0;
+		inserts->refused += count - inserted;
+		i += count;
+	}
 }
 
 /* Inserts the rows that wait for a table */
@@ -279,9 +313,14 @@ flush_buffer(Inserts *inserts, RowBuffer *buffer)
 		return;
 	for (int i = buffer->first; n < buffer->nrows; i = inserts->waiting[i].next)
 		slots[n++] = inserts->waiting[i].slot;
-	oldcontext = MemoryContextSwitchTo(GetPerTupleMemoryContext(estate));
-	table_multi_insert(buffer->table.rel, slots, n, estate->es_output_cid, 0, buffer->bulk);
-	MemoryContextSwitchTo(oldcontext);
+	if (buffer->foreign)
+		insert_remotely(inserts, buffer, slots, n);
+	else
+	{
+		oldcontext = MemoryContextSwitchTo(GetPerTupleMemoryContext(estate));
+		table_multi_insert(buffer->table.rel, slots, n, estate->es_output_cid, 0, buffer->bulk);
+		MemoryContextSwitchTo(oldcontext);
+	}
 	if (buffer->bulk != NULL && inserts->direct.routing != NULL)
 		ReleaseBulkInsertStatePin(buffer->bulk);
 	for (int i = buffer->first; n > 0; i = inserts->waiting[i].next, n--)
@@ -353,7 +392,7 @@ check_row(Inserts *inserts, RowBuffer *buffer, TupleTableSlot *slot)
 		return false;
 	if (constr != NULL && constr->has_generated_stored)
 		ExecComputeStoredGenerated(relinfo, estate, slot, CMD_INSERT);
-	if (constr != NULL)
+	if (constr != NULL && !buffer->foreign)
 		ExecConstraints(relinfo, slot, estate);
 	/* Routing has found the right partition, but for what a trigger did */
 	if (buffer->table.rel->rd_rel->relispartition && (inserts->direct.routing == NULL || triggered))
@@ -375,7 +414,10 @@ insert_now(Inserts *inserts, RowBuffer *buffer, TupleTableSlot *slot, TupleTable
 	written = check_row(inserts, buffer, slot);
 	if (written)
 	{
-		table_tuple_insert(buffer->table.rel, slot, estate->es_output_cid, 0, buffer->bulk);
+		if (buffer->foreign)
+			insert_remotely(inserts, buffer, &slot, 1);
+		else
+			table_tuple_insert(buffer->table.rel, slot, estate->es_output_cid, 0, buffer->bulk);
 		row_inserted(inserts, buffer, slot, source);
 	}
 	state->source = NULL;
@@ -448,13 +490,15 @@ end_inserts(Inserts *inserts)
 	{
 		RowBuffer  *buffer = (RowBuffer *) lfirst(lc);
 
-		bulk_sync_index_finish(buffer->table.indexes);
+		if (!buffer->foreign)
+			bulk_sync_index_finish(buffer->table.indexes);
 		buffer->table.relinfo->ri_CopyMultiInsertBuffer = NULL;
 		foreach(slot, buffer->own_slots)
 			ExecDropSingleTupleTableSlot((TupleTableSlot *) lfirst(slot));
 		if (buffer->bulk != NULL)
 			FreeBulkInsertState(buffer->bulk);
-		table_finish_bulk_insert(buffer->table.rel, 0);
+		if (!buffer->foreign)
+			table_finish_bulk_insert(buffer->table.rel, 0);
 	}
 	drop_slots(inserts->target_slots);
 	drop_slots(inserts->source_slots);
@@ -479,5 +523,5 @@ bulk_sync_direct_insert(BulkSyncApply *state, bool returning)
 		processed += insert_row(&inserts, source);
 	ExecDropSingleTupleTableSlot(source);
 	end_inserts(&inserts);
-	return processed;
+	return processed - inserts.refused;
 }

@@ -667,3 +667,28 @@ bulk_sync_deparse_drop_stage(const char *name)
 {
 	return psprintf("DROP TABLE pg_temp.%s", quote_identifier(name));
 }
+
+/* "column = value", as matching compares this key column; NULL equals NULL */
+void
+bulk_sync_append_key_value(StringInfo buf, const BulkSyncPlan *plan, int index, const char *value)
+{
+	char	   *column = target_column_sql(plan, plan->columns[index].target_attno);
+
+	appendStringInfo(buf, " AND (%s IS NULL AND %s IS NULL OR ", column, value);
+	append_equality(buf, &plan->key[index], column, value, plan->key[index].type);
+	appendStringInfoChar(buf, ')');
+}
+
+/* AND the column has the value of scope_values[index] */
+void
+bulk_sync_append_scope_value(StringInfo buf, const BulkSyncPlan *plan, int index)
+{
+	appendStringInfoString(buf, " AND ");
+	append_scope_value(buf, plan, index);
+}
+
+char *
+bulk_sync_target_column_sql(const BulkSyncPlan *plan, AttrNumber attno)
+{
+	return target_column_sql(plan, attno);
+}

@@ -8,7 +8,7 @@
 #ifndef BULK_SYNC_DIRECT_H
 #define BULK_SYNC_DIRECT_H
 
-#include "apply.h"
+#include "foreign.h"
 
 #include "commands/trigger.h"
 #include "executor/executor.h"
@@ -24,7 +24,9 @@ typedef struct BulkSyncDirectTable
 	AttrNumber *attnos;			/* by attribute number of the target - 1 */
 	TupleTableSlot *old_slot;
 	TupleTableSlot *new_slot;
-	BulkSyncIndexWriter *indexes;
+	BulkSyncIndexWriter *indexes;	/* NULL: of a foreign table, which has none here */
+	BulkSyncRemote *changes;	/* foreign: rows that are to be written there, */
+	BulkSyncRemote *marks;		/* and marked */
 } BulkSyncDirectTable;
 
 /* One phase: the executor's state for it, made without a plan */
@@ -40,6 +42,8 @@ typedef struct BulkSyncDirect
 	BulkSyncDirectTable *table; /* deletes, updates: the one that they are in */
 	List	   *tables;			/* all that are open */
 	bool		returning;		/* written rows are wanted */
+	uint64		remote_changes; /* rows of foreign tables that were written, */
+	uint64		remote_marks;	/* and marked */
 	TupleTableSlot *returned;	/* shaped as by RETURNING */
 	MemoryContext oldcontext;
 

@@ -4,8 +4,8 @@
  *	  Can rows be written without SQL?
  *
  * They can where all that takes effect are constraints, indexes, triggers and
- * partitions.  Rules, policies, views and foreign tables are left to the statements
- * of apply.c.
+ * partitions.  Rules, policies and views are left to the statements of apply.c;
+ * of foreign tables see plan_foreign.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -93,8 +93,8 @@ domain_gets_null(const BulkSyncPlan *plan)
 }
 
 /* A mark in a column of a domain would have to be checked, and a precise one rounded */
-static bool
-mark_fits(const BulkSyncPlan *plan)
+bool
+bulk_sync_mark_fits(const BulkSyncPlan *plan)
 {
 	Form_pg_attribute attr;
 
@@ -169,14 +169,15 @@ bulk_sync_plan_direct(BulkSyncPlan *plan, bool only_checks)
 	if (partitioned && plan->row_at_a_time)
 		return;
 
-	if (!mark_fits(plan))
+	if (!bulk_sync_mark_fits(plan))
 		return;
 
 	plan->direct = true;
 	/* Of a partition that is the target itself, SQL says that it cannot leave */
 	plan->update_may_move = target->rd_rel->relispartition ||
 		(partitioned && update_may_move(plan));
-	plan->direct_insert = !plan->options->ignore_conflicts && !domain_gets_null(plan);
+	plan->direct_insert = !plan->options->ignore_conflicts && !domain_gets_null(plan) &&
+		bulk_sync_can_insert_remotely(plan);
 	plan->conditions_look = conditions_may_look(plan);
 	plan->insert_in_order = !only_checks || plan->conditions_look || order_is_noticed(plan) ||
 		plan->options->purpose == BULK_SYNC_HISTORY;
