@@ -561,6 +561,7 @@ extern bool bulk_sync_mark_fits(const BulkSyncPlan *plan);
 extern void bulk_sync_plan_direct(BulkSyncPlan *plan, bool only_checks);
 
 /* in plan_foreign.c */
+extern Bitmapset *bulk_sync_attnos_of_partition(const BulkSyncPlan *plan);
 extern bool bulk_sync_plan_remote(BulkSyncPlan *plan, const TriggerDesc *triggers,
 								  bool only_checks);
 extern bool bulk_sync_can_insert_remotely(const BulkSyncPlan *plan);

@@ -20,6 +20,8 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/sysattr.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_language.h"
 #include "catalog/pg_proc.h"
 #include "commands/trigger.h"
@@ -53,6 +55,55 @@ is_postgres(Oid relid)
 		ReleaseSysCache(tuple);
 	}
 	return found;
+}
+
+/* Has the target foreign partitions?  Asked before its tree is locked. */
+static bool
+has_foreign_partitions(Relation target)
+{
+	ListCell   *lc;
+
+	if (target->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+		return false;
+	foreach(lc, find_all_inheritors(RelationGetRelid(target), NoLock, NULL))
+	{
+		if (get_rel_relkind(lfirst_oid(lc)) == RELKIND_FOREIGN_TABLE)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The columns of the partition key, to be read if an update may write one of
+ * them and rows lie on other servers: see partition_is_known()
+ */
+Bitmapset *
+bulk_sync_attnos_of_partition(const BulkSyncPlan *plan)
+{
+	Bitmapset  *attnos = NULL;
+	bool		set = false;
+	PartitionKey key;
+	Bitmapset  *members = NULL;
+	int			member = -1;
+
+	if (!has_foreign_partitions(plan->target))
+		return NULL;
+	key = RelationGetPartitionKey(plan->target);
+	pull_varattnos((Node *) key->partexprs, 1, &members);
+	for (int i = 0; i < key->partnatts; i++)
+		members = bms_add_member(members, key->partattrs[i] - FirstLowInvalidHeapAttributeNumber);
+	while ((member = bms_next_member(members, member)) >= 0)
+	{
+		AttrNumber	attno = member + FirstLowInvalidHeapAttributeNumber;
+		int			column;
+
+		if (attno <= 0)
+			continue;
+		column = bulk_sync_find_column(plan, attno);
+		set = set || (column >= 0 && bulk_sync_column_is_set(plan, column, NULL));
+		attnos = bms_add_member(attnos, attno);
+	}
+	return set ? attnos : NULL;
 }
 
 /*
