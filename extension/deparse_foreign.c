@@ -247,3 +247,29 @@ bulk_sync_deparse_remote(const BulkSyncPlan *plan, const BulkSyncDifference *dif
 	deparse.remote->sql = deparse.buf.data;
 	return deparse.remote;
 }
+
+/*
+ * Conditions on the key columns that all rows with a staged key meet, and some
+ * others: each has one of the values in an array.  "separator" comes before the
+ * first; the arrays are the parameters behind "nparams", one for each key column
+ * that bulk_sync_scope_element_type() knows a type for.
+ */
+void
+bulk_sync_append_key_arrays(StringInfo buf, const BulkSyncPlan *plan, const char *separator,
+							int nparams)
+{
+	for (int i = 0; i < plan->nkeys; i++)
+	{
+		const BulkSyncEquality *equality = &plan->key[i];
+		Oid			type = bulk_sync_scope_element_type(equality);
+
+		if (!OidIsValid(type))
+			continue;
+		appendStringInfoString(buf, separator);
+		generate_operator_clause(buf,
+								 bulk_sync_target_column_sql(plan, plan->columns[i].target_attno),
+								 equality->type, equality->eq_opr,
+								 psprintf("ANY ($%d)", ++nparams), type);
+		separator = " AND ";
+	}
+}

@@ -38,6 +38,8 @@ extern const char *bulk_sync_deparse_drop_stage(const char *name);
 
 extern void bulk_sync_append_key_value(StringInfo buf, const BulkSyncPlan *plan, int index,
 									   const char *value);
+extern void bulk_sync_append_key_arrays(StringInfo buf, const BulkSyncPlan *plan,
+										const char *separator, int nparams);
 extern void bulk_sync_append_scope_value(StringInfo buf, const BulkSyncPlan *plan, int index);
 extern char *bulk_sync_target_column_sql(const BulkSyncPlan *plan, AttrNumber attno);
 
