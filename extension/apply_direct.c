@@ -329,6 +329,7 @@ insert_moved(BulkSyncDirect *direct, TupleTableSlot *source, BulkSyncDirectTable
 		MemoryContextSwitchTo(oldcontext);
 		if (inserted == NULL)
 			return false;
+		ExecARInsertTriggers(estate, to->relinfo, to->new_slot, NIL, NULL);
 	}
 	else
 	{

@@ -291,10 +291,13 @@ insert_remotely(Inserts *inserts, RowBuffer *buffer, TupleTableSlot **slots, int
 		int			inserted = count;
 
 		CHECK_FOR_INTERRUPTS();
+		/* One by one, if there are triggers here */
 		if (count > 1)
 			(void) wrapper->ExecForeignBatchInsert(estate, relinfo, slots + i, NULL, &inserted);
 		else if (wrapper->ExecForeignInsert(estate, relinfo, slots[i], NULL) == NULL)
 			inserted = 0;
+		else
+			ExecARInsertTriggers(estate, relinfo, slots[i], NIL, NULL);
 		inserts->refused += count - inserted;
 		i += count;
 	}

@@ -141,6 +141,18 @@ partition_is_known(BulkSyncPlan *plan, Relation rel)
 	return known || !set;
 }
 
+/* Row triggers that fire when rows are written: a statement sees to them */
+static bool
+has_after_row_triggers_alone(const TriggerDesc *triggers)
+{
+	return triggers == NULL ||
+		!(triggers->trig_insert_before_row || triggers->trig_update_before_row ||
+		  triggers->trig_delete_before_row ||
+		  triggers->trig_insert_before_statement || triggers->trig_insert_after_statement ||
+		  triggers->trig_update_before_statement || triggers->trig_update_after_statement ||
+		  triggers->trig_delete_before_statement || triggers->trig_delete_after_statement);
+}
+
 /*
  * May rows of this foreign table be written by statements that name it, where
  * the caller names the target?
@@ -148,7 +160,7 @@ partition_is_known(BulkSyncPlan *plan, Relation rel)
 static bool
 table_is_remote(BulkSyncPlan *plan, Relation rel)
 {
-	return is_postgres(RelationGetRelid(rel)) && rel->trigdesc == NULL &&
+	return is_postgres(RelationGetRelid(rel)) && has_after_row_triggers_alone(rel->trigdesc) &&
 		bulk_sync_schema_aclcheck(RelationGetNamespace(rel), GetUserId(), ACL_USAGE) == ACLCHECK_OK &&
 		partition_is_known(plan, rel);
 }

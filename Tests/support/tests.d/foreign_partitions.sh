@@ -237,7 +237,31 @@ expect "$database" '160' "set role fdw_reader_$$; select count(*) from bulk_comp
 expect "$database" 'ERROR:  25006' "begin read only; select * from bulk_sync('t', 'staged', '{k,c}', scope => 'true')"
 made "drop owned by fdw_writer_$$, fdw_reader_$$; drop role fdw_writer_$$, fdw_reader_$$"
 
-# Triggers of a partition, policies and ignore_conflicts: other statements, to the same effect
+# AFTER triggers of the partitions fire for each row that is written, and only when all are
+made "create table log (line text); create function note() returns trigger language plpgsql as \$\$ begin
+       insert into log values (concat_ws(' ', tg_table_name, tg_op, old.k, new.k, (select count(*) from t where k = 9010))); return null; end \$\$;
+     create trigger note after insert or update or delete on t for each row execute function note();
+     select reset(); truncate log; insert into staged values (2, 3, 'v2', 0.2), (6, 3, 'x', 0.6), (10, 1, 'v10', 1), (9010, 4, 'n', 0), (9011, 1, 'n', 0), (8, 3, 'v8', 0.8)"
+expect "$database" '6|2|3|1|0|9' "select * from bulk_sync('t', 'staged', '{k}', scope => 'k < 15 and k <> 1 or k > 9000 and c > 0')"
+expect "$database" 't1 DELETE 12 1
+t1 DELETE 4 1
+t1 DELETE 8 1
+t1 INSERT 10 1
+t1 INSERT 9011 1
+t2 DELETE 13 1
+t2 DELETE 5 1
+t2 DELETE 9 1
+t3 DELETE 10 1
+t3 DELETE 14 1
+t3 INSERT 8 1
+t3 UPDATE 6 6 1
+t4 DELETE 11 1
+t4 DELETE 3 1
+t4 DELETE 7 1
+t4 INSERT 9010 1' 'select line from log order by line'
+made "drop trigger note on t; select reset(); $stage"
+
+# BEFORE triggers, policies and ignore_conflicts: other statements, to the same effect
 made "create function nothing() returns trigger language plpgsql as 'begin return case tg_op when ''DELETE'' then old else new end; end';
      create trigger nothing before update or delete on t for each row execute function nothing()"
 both '2000|40|80|1880|0|40' "'{k,c}', scope => 'true'"
