@@ -318,10 +318,17 @@ bulk_sync_remote_end(BulkSyncRemote *remote)
  * A row that moves to another partition
  *-------------------------------------------------------------------------
  */
+typedef struct TakenRow
+{
+	TupleTableSlot *slot;
+	MemoryContext context;		/* longer than that of the statement */
+} TakenRow;
+
 static void
 receive_taken(TupleTableSlot *taken, void *arg)
 {
-	TupleTableSlot *slot = (TupleTableSlot *) arg;
+	TupleTableSlot *slot = ((TakenRow *) arg)->slot;
+	MemoryContext oldcontext = MemoryContextSwitchTo(((TakenRow *) arg)->context);
 	int			from = 0;
 
 	ExecClearTuple(slot);
@@ -338,6 +345,7 @@ receive_taken(TupleTableSlot *taken, void *arg)
 		from++;
 	}
 	ExecStoreVirtualTuple(slot);
+	MemoryContextSwitchTo(oldcontext);
 }
 
 /*
@@ -350,11 +358,12 @@ bulk_sync_remote_take(const BulkSyncPlan *plan, const BulkSyncDifference *differ
 {
 	BulkSyncRemote *remote = bulk_sync_remote_begin(plan, difference, NULL, rel,
 													BULK_SYNC_REMOTE_TAKE, true);
+	TakenRow	taken = {slot, CurrentMemoryContext};
 	uint64		processed;
 
 	set_params(remote, remote->statement, source);
 	processed = bulk_sync_run(remote->statement->statement, remote->statement->params, true,
-							  receive_taken, slot);
+							  receive_taken, &taken);
 	MemoryContextDelete(remote->context);
 	return processed > 0;
 }
