@@ -30,6 +30,9 @@
 #define MAX_ROWS	1000
 #define MAX_BYTES	65535
 
+/* That of rows that go to another server, with so many bytes at the latest */
+#define MAX_FOREIGN_BYTES	(1024 * 1024)
+
 /* So many tables get a ring of buffers of their own */
 #define MAX_RINGS	32
 
@@ -41,13 +44,18 @@ typedef struct RowBuffer
 {
 	BulkSyncDirectTable table;
 	bool		at_once;		/* rows must not wait */
-	bool		foreign;		/* they go to another server */
 	bool		target_shape;	/* its rows fit slots of the target */
 	int			first;			/* those that wait: a chain of Inserts.waiting */
 	int			last;
 	int			nrows;
 	List	   *own_slots;		/* free ones, if they must be its own */
 	BulkInsertState bulk;
+
+	/* Rows that go to another server wait here instead */
+	bool		foreign;
+	int			batch_size;		/* as many as its wrapper takes */
+	Size		nbytes;
+	TupleTableSlot **slots;		/* so many: the first nrows hold rows, the others may be NULL */
 } RowBuffer;
 
 typedef struct WaitingRow
@@ -172,7 +180,11 @@ make_buffer(Inserts *inserts, ResultRelInfo *relinfo)
 	inserts->buffers = lappend(inserts->buffers, buffer);
 	buffer->foreign = relinfo->ri_FdwRoutine != NULL;
 	if (buffer->foreign)
+	{
+		buffer->batch_size = Max(relinfo->ri_BatchSize, 1);
+		buffer->slots = palloc0(buffer->batch_size * sizeof(TupleTableSlot *));
 		return buffer;
+	}
 	if (inserts->slot_ops == NULL)
 		inserts->slot_ops = table_slot_callbacks(rel);
 	buffer->target_shape = inserts->slot_ops == table_slot_callbacks(rel) &&
@@ -269,38 +281,36 @@ row_inserted(Inserts *inserts, RowBuffer *buffer, TupleTableSlot *slot, TupleTab
 	BulkSyncDirect *direct = &inserts->direct;
 	List	   *recheck;
 
-	if (buffer->foreign)
-		return;
 	recheck = bulk_sync_index_add(buffer->table.indexes, NULL, slot, false);
 	ExecARInsertTriggers(direct->estate, buffer->table.relinfo, slot, recheck, direct->capture);
 	list_free(recheck);
 	bulk_sync_direct_report(direct, source, &buffer->table, slot, false);
 }
 
-/* Gives rows to the wrapper of a foreign table, as many at a time as it takes */
+/* Gives the rows that wait for another server to its wrapper */
 static void
-insert_remotely(Inserts *inserts, RowBuffer *buffer, TupleTableSlot **slots, int n)
+flush_foreign(Inserts *inserts, RowBuffer *buffer)
 {
 	EState	   *estate = inserts->direct.estate;
 	ResultRelInfo *relinfo = buffer->table.relinfo;
 	FdwRoutine *wrapper = relinfo->ri_FdwRoutine;
+	int			inserted = buffer->nrows;
 
-	for (int i = 0; i < n;)
-	{
-		int			count = Min(n - i, Max(relinfo->ri_BatchSize, 1));
-		int			inserted = count;
-
-		CHECK_FOR_INTERRUPTS();
-		/* One by one, if there are triggers here */
-		if (count > 1)
-			(void) wrapper->ExecForeignBatchInsert(estate, relinfo, slots + i, NULL, &inserted);
-		else if (wrapper->ExecForeignInsert(estate, relinfo, slots[i], NULL) == NULL)
-			inserted = 0;
-		else
-			ExecARInsertTriggers(estate, relinfo, slots[i], NIL, NULL);
-		inserts->refused += count - inserted;
-		i += count;
-	}
+	CHECK_FOR_INTERRUPTS();
+	/* One by one, if there are triggers here */
+	if (buffer->nrows > 1)
+		(void) wrapper->ExecForeignBatchInsert(estate, relinfo, buffer->slots, NULL, &inserted);
+	else if (buffer->nrows == 0)
+		return;
+	else if (wrapper->ExecForeignInsert(estate, relinfo, buffer->slots[0], NULL) == NULL)
+		inserted = 0;
+	else
+		ExecARInsertTriggers(estate, relinfo, buffer->slots[0], NIL, NULL);
+	inserts->refused += buffer->nrows - inserted;
+	for (int i = 0; i < buffer->nrows; i++)
+		ExecClearTuple(buffer->slots[i]);
+	buffer->nrows = 0;
+	buffer->nbytes = 0;
 }
 
 /* Inserts the rows that wait for a table */
@@ -316,14 +326,9 @@ flush_buffer(Inserts *inserts, RowBuffer *buffer)
 		return;
 	for (int i = buffer->first; n < buffer->nrows; i = inserts->waiting[i].next)
 		slots[n++] = inserts->waiting[i].slot;
-	if (buffer->foreign)
-		insert_remotely(inserts, buffer, slots, n);
-	else
-	{
-		oldcontext = MemoryContextSwitchTo(GetPerTupleMemoryContext(estate));
-		table_multi_insert(buffer->table.rel, slots, n, estate->es_output_cid, 0, buffer->bulk);
-		MemoryContextSwitchTo(oldcontext);
-	}
+	oldcontext = MemoryContextSwitchTo(GetPerTupleMemoryContext(estate));
+	table_multi_insert(buffer->table.rel, slots, n, estate->es_output_cid, 0, buffer->bulk);
+	MemoryContextSwitchTo(oldcontext);
 	if (buffer->bulk != NULL && inserts->direct.routing != NULL)
 		ReleaseBulkInsertStatePin(buffer->bulk);
 	for (int i = buffer->first; n > 0; i = inserts->waiting[i].next, n--)
@@ -349,7 +354,12 @@ flush_all(Inserts *inserts)
 	ListCell   *lc;
 
 	foreach(lc, inserts->buffers)
-		flush_buffer(inserts, (RowBuffer *) lfirst(lc));
+	{
+		RowBuffer  *buffer = (RowBuffer *) lfirst(lc);
+
+		if (!buffer->foreign)
+			flush_buffer(inserts, buffer);
+	}
 	inserts->nrows = 0;
 	inserts->nbytes = 0;
 }
@@ -417,15 +427,30 @@ insert_now(Inserts *inserts, RowBuffer *buffer, TupleTableSlot *slot, TupleTable
 	written = check_row(inserts, buffer, slot);
 	if (written)
 	{
-		if (buffer->foreign)
-			insert_remotely(inserts, buffer, &slot, 1);
-		else
-			table_tuple_insert(buffer->table.rel, slot, estate->es_output_cid, 0, buffer->bulk);
+		table_tuple_insert(buffer->table.rel, slot, estate->es_output_cid, 0, buffer->bulk);
 		row_inserted(inserts, buffer, slot, source);
 	}
 	state->source = NULL;
 	give_slot(inserts, buffer, slot);
 	return written;
+}
+
+/* Adds the row to be inserted to those that wait for another server */
+static void
+insert_remotely(Inserts *inserts, RowBuffer *buffer, TupleTableSlot *source)
+{
+	TupleTableSlot **slot = &buffer->slots[buffer->nrows];
+
+	if (*slot == NULL)
+		*slot = table_slot_create(buffer->table.rel, NULL);
+	bulk_sync_direct_convert(&inserts->direct, buffer->table.relinfo, *slot);
+	(void) check_row(inserts, buffer, *slot);
+	ExecMaterializeSlot(*slot);
+	buffer->nrows++;
+	buffer->nbytes += ((MinimalTupleTableSlot *) source)->mintuple->t_len;
+	if (buffer->at_once || buffer->nrows >= buffer->batch_size ||
+		buffer->nbytes >= MAX_FOREIGN_BYTES)
+		flush_foreign(inserts, buffer);
 }
 
 static bool
@@ -441,6 +466,11 @@ insert_row(Inserts *inserts, TupleTableSlot *source)
 		make_row(inserts, source, direct->root_slot);
 		relinfo = bulk_sync_direct_route(direct);
 		buffer = buffer_of(inserts, relinfo);
+		if (buffer->foreign)
+		{
+			insert_remotely(inserts, buffer, source);
+			return true;
+		}
 		slot = take_slot(inserts, buffer);
 		bulk_sync_direct_convert(direct, relinfo, slot);
 	}
@@ -482,6 +512,14 @@ begin_inserts(Inserts *inserts, BulkSyncApply *state, bool returning)
 }
 
 static void
+end_foreign(Inserts *inserts, RowBuffer *buffer)
+{
+	flush_foreign(inserts, buffer);
+	for (int i = 0; i < buffer->batch_size && buffer->slots[i] != NULL; i++)
+		ExecDropSingleTupleTableSlot(buffer->slots[i]);
+}
+
+static void
 end_inserts(Inserts *inserts)
 {
 	ListCell   *lc;
@@ -493,7 +531,9 @@ end_inserts(Inserts *inserts)
 	{
 		RowBuffer  *buffer = (RowBuffer *) lfirst(lc);
 
-		if (!buffer->foreign)
+		if (buffer->foreign)
+			end_foreign(inserts, buffer);
+		else
 			bulk_sync_index_finish(buffer->table.indexes);
 		buffer->table.relinfo->ri_CopyMultiInsertBuffer = NULL;
 		foreach(slot, buffer->own_slots)
