@@ -467,7 +467,7 @@ update_remote_row(BulkSyncDirect *direct, TupleTableSlot *source)
 						  DatumGetObjectId(source->tts_values[BULK_SYNC_DIFF_TABLEOID - 1]),
 						  CMD_UPDATE);
 	table = direct->table;
-	if (direct->plan->remote_may_move)
+	if (direct->plan->remote_may_move && !BULK_SYNC_MUTANT(foreign_row_not_moved))
 	{
 		MemoryContext oldcontext = MemoryContextSwitchTo(GetPerTupleMemoryContext(direct->estate));
 		bool		moves;

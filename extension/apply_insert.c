@@ -514,7 +514,8 @@ begin_inserts(Inserts *inserts, BulkSyncApply *state, bool returning)
 static void
 end_foreign(Inserts *inserts, RowBuffer *buffer)
 {
-	flush_foreign(inserts, buffer);
+	if (!BULK_SYNC_MUTANT(buffer_not_flushed))
+		flush_foreign(inserts, buffer);
 	for (int i = 0; i < buffer->batch_size && buffer->slots[i] != NULL; i++)
 		ExecDropSingleTupleTableSlot(buffer->slots[i]);
 }
