@@ -14,6 +14,7 @@ MUTANTS_FOR_TESTS=(
     'changed_key_unchecked: REGRESS=trade_violations'
     'before_update_skipped: REGRESS=row_triggers'
     'foreign_row_not_moved: REGRESS=contrib_foreign_partitions'
+    'digest_of_key: REGRESS=equal_rows'
 )
 
 # test_mutants VERSION: each mutant is one test, which passes when the mutant fails its tests.
