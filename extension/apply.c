@@ -254,7 +254,7 @@ raise_or_serialization_error(BulkSyncApply *state, MemoryContext context)
 	error = CopyErrorData();
 	if (error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION && plan->matching &&
 		plan->options->purpose != BULK_SYNC_HISTORY &&
-		!plan->options->ignore_conflicts && !plan->has_foreign)
+		!plan->options->ignore_conflicts && plan->foreign == NIL)
 	{
 		FlushErrorState();
 		bulk_sync_check_concurrent_insert(state);

@@ -20,6 +20,7 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "executor/nodeModifyTable.h"
+#include "foreign/fdwapi.h"
 #include "miscadmin.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -115,6 +116,38 @@ delete_row(BulkSyncDirect *direct, TupleTableSlot *source)
 	return true;
 }
 
+/* The row of a foreign table: it is sent to its server with others */
+static bool
+is_remote_row(const BulkSyncDirect *direct, TupleTableSlot *source)
+{
+	return direct->plan->remote &&
+		bulk_sync_is_remote(direct->plan,
+							DatumGetObjectId(source->tts_values[BULK_SYNC_DIFF_TABLEOID - 1]));
+}
+
+static BulkSyncRemote *
+begin_remote(BulkSyncDirect *direct, BulkSyncRemoteCommand command)
+{
+	MemoryContext oldcontext = MemoryContextSwitchTo(direct->estate->es_query_cxt);
+	BulkSyncRemote *remote;
+
+	remote = bulk_sync_remote_begin(direct->plan, direct->state->difference, direct->state,
+									direct->table->rel, command, direct->returning);
+	MemoryContextSwitchTo(oldcontext);
+	return remote;
+}
+
+static void
+delete_remote_row(BulkSyncDirect *direct, TupleTableSlot *source)
+{
+	bulk_sync_direct_open(direct,
+						  DatumGetObjectId(source->tts_values[BULK_SYNC_DIFF_TABLEOID - 1]),
+						  CMD_DELETE);
+	if (direct->table->changes == NULL)
+		direct->table->changes = begin_remote(direct, BULK_SYNC_REMOTE_DELETE);
+	bulk_sync_remote_add(direct->table->changes, source);
+}
+
 /* Deletes the planned rows; returns how many were */
 uint64
 bulk_sync_direct_delete(BulkSyncApply *state)
@@ -127,11 +160,16 @@ bulk_sync_direct_delete(BulkSyncApply *state)
 	bulk_sync_direct_begin(&direct, state, CMD_DELETE, state->written != NULL);
 	source = bulk_sync_direct_first(set);
 	while (bulk_sync_direct_next(&direct, set, source))
-		processed += delete_row(&direct, source);
+	{
+		if (is_remote_row(&direct, source))
+			delete_remote_row(&direct, source);
+		else
+			processed += delete_row(&direct, source);
+	}
 	ExecDropSingleTupleTableSlot(source);
 	state->delete_stmt = direct.stmt;
 	bulk_sync_direct_end(&direct);
-	return processed;
+	return processed + direct.remote_changes;
 }
 
 /*-------------------------------------------------------------------------
@@ -279,18 +317,14 @@ half_moved(BulkSyncDirect *direct, BulkSyncDirectTable *table, ItemPointer old_t
 							 captured ? NULL : capture);
 }
 
-/* Deletes the row here, and inserts it where it belongs */
-static bool
-move_row(BulkSyncDirect *direct, TupleTableSlot *source, ItemPointer tid)
+/* The partition that the new row belongs to, with the row in its slot */
+static BulkSyncDirectTable *
+find_new_partition(BulkSyncDirect *direct)
 {
-	EState	   *estate = direct->estate;
 	BulkSyncDirectTable *from = direct->table;
 	TupleConversionMap *map = ExecGetChildToRootMap(from->relinfo);
 	BulkSyncDirectTable *to;
 	ResultRelInfo *relinfo;
-	List	   *recheck;
-	TM_FailureData failure;
-	TM_Result	result;
 
 	if (map != NULL)
 		(void) execute_attr_map_slot(map->attrMap, from->new_slot, direct->root_slot);
@@ -299,21 +333,58 @@ move_row(BulkSyncDirect *direct, TupleTableSlot *source, ItemPointer tid)
 	relinfo = bulk_sync_direct_route(direct);
 	to = bulk_sync_direct_partition(direct, relinfo);
 	bulk_sync_direct_convert(direct, relinfo, to->new_slot);
+	return to;
+}
+
+/* The second half of a move; false if another server did not take the row */
+static bool
+insert_moved(BulkSyncDirect *direct, TupleTableSlot *source, BulkSyncDirectTable *to)
+{
+	EState	   *estate = direct->estate;
+	FdwRoutine *wrapper = to->relinfo->ri_FdwRoutine;
+	List	   *recheck;
+
+	if (wrapper != NULL)
+	{
+		/* The wrapper remembers what it prepares for the first row */
+		MemoryContext oldcontext = MemoryContextSwitchTo(estate->es_query_cxt);
+		TupleTableSlot *inserted = wrapper->ExecForeignInsert(estate, to->relinfo, to->new_slot,
+															  NULL);
+
+		MemoryContextSwitchTo(oldcontext);
+		if (inserted == NULL)
+			return false;
+		ExecARInsertTriggers(estate, to->relinfo, to->new_slot, NIL, NULL);
+	}
+	else
+	{
+		check_new_row(direct, to, CMD_INSERT);
+		table_tuple_insert(to->rel, to->new_slot, estate->es_output_cid, 0, NULL);
+		recheck = bulk_sync_index_add(to->indexes, NULL, to->new_slot, false);
+		half_moved(direct, to, NULL, to->new_slot, recheck);
+		list_free(recheck);
+	}
+	bulk_sync_direct_report(direct, source, to, to->new_slot,
+							DatumGetBool(source->tts_values[BULK_SYNC_DIFF_MARK - 1]));
+	return true;
+}
+
+/* Deletes the row here, and inserts it where it belongs */
+static bool
+move_row(BulkSyncDirect *direct, TupleTableSlot *source, ItemPointer tid)
+{
+	EState	   *estate = direct->estate;
+	BulkSyncDirectTable *from = direct->table;
+	BulkSyncDirectTable *to = find_new_partition(direct);
+	TM_FailureData failure;
+	TM_Result	result;
 
 	result = table_tuple_delete(from->rel, tid, estate->es_output_cid, estate->es_snapshot,
 								InvalidSnapshot, true, &failure, true);
 	if (!row_was_written(direct, result, &failure, "updated"))
 		return false;
 	half_moved(direct, from, tid, NULL, NIL);
-
-	check_new_row(direct, to, CMD_INSERT);
-	table_tuple_insert(to->rel, to->new_slot, estate->es_output_cid, 0, NULL);
-	recheck = bulk_sync_index_add(to->indexes, NULL, to->new_slot, false);
-	half_moved(direct, to, NULL, to->new_slot, recheck);
-	list_free(recheck);
-	bulk_sync_direct_report(direct, source, to, to->new_slot,
-							DatumGetBool(source->tts_values[BULK_SYNC_DIFF_MARK - 1]));
-	return true;
+	return insert_moved(direct, source, to);
 }
 
 /*-------------------------------------------------------------------------
@@ -371,6 +442,86 @@ update_row(BulkSyncDirect *direct, TupleTableSlot *source, BulkSyncRowSet *moved
 	return true;
 }
 
+/* What was read of a row on another server, and NULL in its other columns */
+static void
+store_read_row(BulkSyncDirect *direct, TupleTableSlot *source)
+{
+	const BulkSyncPlan *plan = direct->plan;
+	BulkSyncDirectTable *table = direct->table;
+	Datum	   *values = palloc(plan->nread_to_match * sizeof(Datum));
+	bool	   *isnull = palloc(plan->nread_to_match * sizeof(bool));
+
+	bulk_sync_deform_record(source->tts_values[BULK_SYNC_DIFF_OLD - 1],
+							direct->state->difference->old_desc, values, isnull);
+	ExecStoreAllNullTuple(table->old_slot);
+	for (int i = 0; i < plan->nread_to_match; i++)
+	{
+		AttrNumber	attno = table->attnos[plan->read_attnos[i] - 1];
+
+		table->old_slot->tts_values[attno - 1] = values[i];
+		table->old_slot->tts_isnull[attno - 1] = isnull[i];
+	}
+}
+
+/*
+ * Moves a row away from another server, which does not look for itself whether
+ * it may stay there; false if it is gone.  Where it cannot move that is an error,
+ * as it is in a local partition.
+ */
+static bool
+move_remote_row(BulkSyncDirect *direct, TupleTableSlot *source)
+{
+	BulkSyncDirectTable *from = direct->table;
+
+	if (direct->routing == NULL)
+		ExecPartitionCheck(from->relinfo, from->new_slot, direct->estate, true);
+	if (!bulk_sync_remote_take(direct->plan, direct->state->difference, from->rel, source,
+							   from->old_slot))
+		return false;
+	make_new_row(direct, source);
+	return insert_moved(direct, source, find_new_partition(direct));
+}
+
+/* Updates a row of a foreign table, or sees to it; true if that was done already */
+static bool
+update_remote_row(BulkSyncDirect *direct, TupleTableSlot *source)
+{
+	BulkSyncDirectTable *table;
+
+	bulk_sync_direct_open(direct,
+						  DatumGetObjectId(source->tts_values[BULK_SYNC_DIFF_TABLEOID - 1]),
+						  CMD_UPDATE);
+	table = direct->table;
+	if (direct->plan->remote_may_move && !BULK_SYNC_MUTANT(foreign_row_not_moved))
+	{
+		MemoryContext oldcontext = MemoryContextSwitchTo(GetPerTupleMemoryContext(direct->estate));
+		bool		moves;
+		bool		moved = false;
+
+		store_read_row(direct, source);
+		make_new_row(direct, source);
+		moves = row_moves(direct);
+		if (moves)
+			moved = move_remote_row(direct, source);
+		MemoryContextSwitchTo(oldcontext);
+		if (moves)
+			return moved;
+	}
+	if (DatumGetBool(source->tts_values[BULK_SYNC_DIFF_MARK - 1]))
+	{
+		if (table->marks == NULL)
+			table->marks = begin_remote(direct, BULK_SYNC_REMOTE_MARK);
+		bulk_sync_remote_add(table->marks, source);
+	}
+	else
+	{
+		if (table->changes == NULL)
+			table->changes = begin_remote(direct, BULK_SYNC_REMOTE_UPDATE);
+		bulk_sync_remote_add(table->changes, source);
+	}
+	return false;
+}
+
 /*
  * Updates the planned rows; returns how many were, and how many of them are
  * marked now.  Rows that move in a way that only SQL knows are put into "moved".
@@ -393,7 +544,8 @@ bulk_sync_direct_update(BulkSyncApply *state, bool returning, uint64 *marks,
 	*marks = 0;
 	while (bulk_sync_direct_next(&direct, set, source))
 	{
-		if (!update_row(&direct, source, moved))
+		if (is_remote_row(&direct, source) ? !update_remote_row(&direct, source) :
+			!update_row(&direct, source, moved))
 			continue;
 		processed++;
 		*marks += DatumGetBool(source->tts_values[BULK_SYNC_DIFF_MARK - 1]);
@@ -401,5 +553,6 @@ bulk_sync_direct_update(BulkSyncApply *state, bool returning, uint64 *marks,
 	ExecDropSingleTupleTableSlot(source);
 	state->update_stmt = direct.stmt;
 	bulk_sync_direct_end(&direct);
-	return processed;
+	*marks += direct.remote_marks;
+	return processed + direct.remote_changes + direct.remote_marks;
 }

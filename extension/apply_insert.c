@@ -9,6 +9,9 @@
  * are the conditions of COPY (see copyfrom.c); a CHECK constraint or the
  * condition of a trigger that calls such a function is one of ours.
  *
+ * Rows of a foreign partition go to its wrapper as those of an INSERT would, so
+ * many at a time as it takes ("batch_size" of postgres_fdw).
+ *
  *-------------------------------------------------------------------------
  */
 #include "direct.h"
@@ -17,6 +20,7 @@
 #include "access/tableam.h"
 #include "executor/execPartition.h"
 #include "executor/nodeModifyTable.h"
+#include "foreign/fdwapi.h"
 #include "miscadmin.h"
 #include "optimizer/optimizer.h"
 #include "utils/memutils.h"
@@ -24,6 +28,9 @@
 /* A buffer is full with so many rows, or so many bytes: as those of COPY */
 #define MAX_ROWS	1000
 #define MAX_BYTES	65535
+
+/* That of rows that go to another server, with so many bytes at the latest */
+#define MAX_FOREIGN_BYTES	(1024 * 1024)
 
 /* So many tables get a ring of buffers of their own */
 #define MAX_RINGS	32
@@ -42,6 +49,12 @@ typedef struct RowBuffer
 	int			nrows;
 	List	   *own_slots;		/* free ones, if they must be its own */
 	BulkInsertState bulk;
+
+	/* Rows that go to another server wait here instead */
+	bool		foreign;
+	int			batch_size;		/* as many as its wrapper takes */
+	Size		nbytes;
+	TupleTableSlot **slots;		/* so many: the first nrows hold rows, the others may be NULL */
 } RowBuffer;
 
 typedef struct WaitingRow
@@ -70,6 +83,7 @@ typedef struct Inserts
 	FreeSlots  *target_slots;
 	FreeSlots  *source_slots;
 	int			nown_slots;		/* free ones, of all buffers */
+	uint64		refused;		/* rows that another server did not insert */
 
 	/* What a row gets in columns that are not staged, by attribute number - 1 */
 	ExprState **defaults;
@@ -149,6 +163,15 @@ make_buffer(Inserts *inserts, ResultRelInfo *relinfo)
 	buffer->table.relinfo = relinfo;
 	buffer->table.attnos = bulk_sync_map_attributes(direct->plan->target, rel);
 	buffer->at_once = inserts->at_once || (triggers != NULL && triggers->trig_insert_before_row);
+	relinfo->ri_CopyMultiInsertBuffer = (struct CopyMultiInsertBuffer *) buffer;
+	inserts->buffers = lappend(inserts->buffers, buffer);
+	buffer->foreign = relinfo->ri_FdwRoutine != NULL;
+	if (buffer->foreign)
+	{
+		buffer->batch_size = Max(relinfo->ri_BatchSize, 1);
+		buffer->slots = palloc0(buffer->batch_size * sizeof(TupleTableSlot *));
+		return buffer;
+	}
 	if (inserts->slot_ops == NULL)
 		inserts->slot_ops = table_slot_callbacks(rel);
 	buffer->target_shape = inserts->slot_ops == table_slot_callbacks(rel) &&
@@ -160,8 +183,6 @@ make_buffer(Inserts *inserts, ResultRelInfo *relinfo)
 												  false, list_length(direct->plan->tree));
 	if (list_length(inserts->buffers) < MAX_RINGS)
 		buffer->bulk = GetBulkInsertState();
-	relinfo->ri_CopyMultiInsertBuffer = (struct CopyMultiInsertBuffer *) buffer;
-	inserts->buffers = lappend(inserts->buffers, buffer);
 	return buffer;
 }
 
@@ -253,6 +274,32 @@ row_inserted(Inserts *inserts, RowBuffer *buffer, TupleTableSlot *slot, TupleTab
 	bulk_sync_direct_report(direct, source, &buffer->table, slot, false);
 }
 
+/* Gives the rows that wait for another server to its wrapper */
+static void
+flush_foreign(Inserts *inserts, RowBuffer *buffer)
+{
+	EState	   *estate = inserts->direct.estate;
+	ResultRelInfo *relinfo = buffer->table.relinfo;
+	FdwRoutine *wrapper = relinfo->ri_FdwRoutine;
+	int			inserted = buffer->nrows;
+
+	CHECK_FOR_INTERRUPTS();
+	/* One by one, if there are triggers here */
+	if (buffer->nrows > 1)
+		(void) wrapper->ExecForeignBatchInsert(estate, relinfo, buffer->slots, NULL, &inserted);
+	else if (buffer->nrows == 0)
+		return;
+	else if (wrapper->ExecForeignInsert(estate, relinfo, buffer->slots[0], NULL) == NULL)
+		inserted = 0;
+	else
+		ExecARInsertTriggers(estate, relinfo, buffer->slots[0], NIL, NULL);
+	inserts->refused += buffer->nrows - inserted;
+	for (int i = 0; i < buffer->nrows; i++)
+		ExecClearTuple(buffer->slots[i]);
+	buffer->nrows = 0;
+	buffer->nbytes = 0;
+}
+
 /* Inserts the rows that wait for a table */
 static void
 flush_buffer(Inserts *inserts, RowBuffer *buffer)
@@ -294,7 +341,12 @@ flush_all(Inserts *inserts)
 	ListCell   *lc;
 
 	foreach(lc, inserts->buffers)
-		flush_buffer(inserts, (RowBuffer *) lfirst(lc));
+	{
+		RowBuffer  *buffer = (RowBuffer *) lfirst(lc);
+
+		if (!buffer->foreign)
+			flush_buffer(inserts, buffer);
+	}
 	inserts->nrows = 0;
 	inserts->nbytes = 0;
 }
@@ -340,7 +392,7 @@ check_row(Inserts *inserts, RowBuffer *buffer, TupleTableSlot *slot)
 		return false;
 	if (constr != NULL && constr->has_generated_stored)
 		ExecComputeStoredGenerated(relinfo, estate, slot, CMD_INSERT);
-	if (constr != NULL)
+	if (constr != NULL && !buffer->foreign)
 		ExecConstraints(relinfo, slot, estate);
 	/* Routing has found the right partition, but for what a trigger did */
 	if (buffer->table.rel->rd_rel->relispartition && (inserts->direct.routing == NULL || triggered))
@@ -370,6 +422,24 @@ insert_now(Inserts *inserts, RowBuffer *buffer, TupleTableSlot *slot, TupleTable
 	return written;
 }
 
+/* Adds the row to be inserted to those that wait for another server */
+static void
+insert_remotely(Inserts *inserts, RowBuffer *buffer, TupleTableSlot *source)
+{
+	TupleTableSlot **slot = &buffer->slots[buffer->nrows];
+
+	if (*slot == NULL)
+		*slot = table_slot_create(buffer->table.rel, NULL);
+	bulk_sync_direct_convert(&inserts->direct, buffer->table.relinfo, *slot);
+	(void) check_row(inserts, buffer, *slot);
+	ExecMaterializeSlot(*slot);
+	buffer->nrows++;
+	buffer->nbytes += ((MinimalTupleTableSlot *) source)->mintuple->t_len;
+	if (buffer->at_once || buffer->nrows >= buffer->batch_size ||
+		buffer->nbytes >= MAX_FOREIGN_BYTES)
+		flush_foreign(inserts, buffer);
+}
+
 static bool
 insert_row(Inserts *inserts, TupleTableSlot *source)
 {
@@ -383,6 +453,11 @@ insert_row(Inserts *inserts, TupleTableSlot *source)
 		make_row(inserts, source, direct->root_slot);
 		relinfo = bulk_sync_direct_route(direct);
 		buffer = buffer_of(inserts, relinfo);
+		if (buffer->foreign)
+		{
+			insert_remotely(inserts, buffer, source);
+			return true;
+		}
 		slot = take_slot(inserts, buffer);
 		bulk_sync_direct_convert(direct, relinfo, slot);
 	}
@@ -424,6 +499,15 @@ begin_inserts(Inserts *inserts, BulkSyncApply *state, bool returning)
 }
 
 static void
+end_foreign(Inserts *inserts, RowBuffer *buffer)
+{
+	if (!BULK_SYNC_MUTANT(buffer_not_flushed))
+		flush_foreign(inserts, buffer);
+	for (int i = 0; i < buffer->batch_size && buffer->slots[i] != NULL; i++)
+		ExecDropSingleTupleTableSlot(buffer->slots[i]);
+}
+
+static void
 end_inserts(Inserts *inserts)
 {
 	ListCell   *lc;
@@ -435,13 +519,17 @@ end_inserts(Inserts *inserts)
 	{
 		RowBuffer  *buffer = (RowBuffer *) lfirst(lc);
 
-		bulk_sync_index_finish(buffer->table.indexes);
+		if (buffer->foreign)
+			end_foreign(inserts, buffer);
+		else
+			bulk_sync_index_finish(buffer->table.indexes);
 		buffer->table.relinfo->ri_CopyMultiInsertBuffer = NULL;
 		foreach(slot, buffer->own_slots)
 			ExecDropSingleTupleTableSlot((TupleTableSlot *) lfirst(slot));
 		if (buffer->bulk != NULL)
 			FreeBulkInsertState(buffer->bulk);
-		table_finish_bulk_insert(buffer->table.rel, 0);
+		if (!buffer->foreign)
+			table_finish_bulk_insert(buffer->table.rel, 0);
 	}
 	drop_slots(inserts->target_slots);
 	drop_slots(inserts->source_slots);
@@ -466,5 +554,5 @@ bulk_sync_direct_insert(BulkSyncApply *state, bool returning)
 		processed += insert_row(&inserts, source);
 	ExecDropSingleTupleTableSlot(source);
 	end_inserts(&inserts);
-	return processed;
+	return processed - inserts.refused;
 }

@@ -316,7 +316,9 @@ typedef struct BulkSyncPlan
 
 	/* How the target can be written */
 	bool		address_by_key; /* rows have no tableoid and ctid to go by */
-	bool		has_foreign;	/* some rows are on another server */
+	List	   *foreign;		/* OIDs of the foreign tables of the tree */
+	bool		remote;			/* their rows have addresses: see apply_foreign.c */
+	bool		remote_may_move;	/* an update may send such a row elsewhere */
 	bool		row_security;	/* policies decide what may be written */
 	bool		lock_rows;		/* planned rows are locked before any write */
 	bool		direct;			/* rows are deleted and updated without SQL ... */
@@ -397,7 +399,7 @@ extern bool bulk_sync_staged_is_equal(const BulkSyncEqualRows *equal, int64 posi
  */
 /*
  * Attributes of a difference row: these, then the wanted columns, then, where
- * rows are addressed by key, the key of the target row.  CHANGED and ROW are
+ * rows are addressed or checked by key, the key of the target row.  CHANGED and ROW are
  * NULL unless rows are returned.
  *
  * The number of attributes is limited to what a table may have and some more
@@ -562,7 +564,15 @@ extern void bulk_sync_plan_lookup(BulkSyncPlan *plan);
 
 /* in plan_direct.c */
 extern bool bulk_sync_reads_virtual(const BulkSyncPlan *plan);
+extern bool bulk_sync_mark_fits(const BulkSyncPlan *plan);
 extern void bulk_sync_plan_direct(BulkSyncPlan *plan, bool only_checks);
+
+/* in plan_foreign.c */
+extern Bitmapset *bulk_sync_attnos_of_partition(const BulkSyncPlan *plan);
+extern bool bulk_sync_plan_remote(BulkSyncPlan *plan, const TriggerDesc *triggers,
+								  bool only_checks);
+extern bool bulk_sync_can_insert_remotely(const BulkSyncPlan *plan);
+extern bool bulk_sync_is_remote(const BulkSyncPlan *plan, Oid tableoid);
 
 /* in names.c */
 extern AttrNumber bulk_sync_find_attribute(Relation rel, const char *name);

@@ -205,7 +205,8 @@ append_key(StringInfo buf, const BulkSyncPlan *plan, int first_column, bool null
  * The rows of the target that are in scope.  Scope values are parameters
  * $1 ... in their order; behind them come arrays with the values that occur
  * in each scope column, for those in scope_arrays.  With "keyed", only rows that
- * have one of the keys in the relation of difference rows.
+ * have one of the keys in the relation of difference rows, or in arrays behind
+ * the others where a join would ask another server for each key.
  */
 const char *
 bulk_sync_deparse_read(const BulkSyncPlan *plan, const bool *scope_nulls,
@@ -228,7 +229,7 @@ bulk_sync_deparse_read(const BulkSyncPlan *plan, const bool *scope_nulls,
 		appendStringInfoString(&buf, ", " BULK_SYNC_TARGET_ALIAS ".xmin, "
 							   BULK_SYNC_TARGET_ALIAS ".cmin");
 	appendStringInfo(&buf, " FROM %s AS " BULK_SYNC_TARGET_ALIAS, plan->target_sql);
-	if (keyed)
+	if (keyed && plan->foreign == NIL)
 	{
 		appendStringInfoString(&buf, ", ");
 		append_diff_relation(&buf, plan);
@@ -262,6 +263,8 @@ bulk_sync_deparse_read(const BulkSyncPlan *plan, const bool *scope_nulls,
 			appendStringInfo(&buf, " OR %s IS NULL", column);
 		appendStringInfoChar(&buf, ')');
 	}
+	if (keyed && plan->foreign != NIL)
+		bulk_sync_append_key_arrays(&buf, plan, first ? " WHERE " : " AND ", nparams);
 	return buf.data;
 }
 
@@ -666,4 +669,29 @@ const char *
 bulk_sync_deparse_drop_stage(const char *name)
 {
 	return psprintf("DROP TABLE pg_temp.%s", quote_identifier(name));
+}
+
+/* "column = value", as matching compares this key column; NULL equals NULL */
+void
+bulk_sync_append_key_value(StringInfo buf, const BulkSyncPlan *plan, int index, const char *value)
+{
+	char	   *column = target_column_sql(plan, plan->columns[index].target_attno);
+
+	appendStringInfo(buf, " AND (%s IS NULL AND %s IS NULL OR ", column, value);
+	append_equality(buf, &plan->key[index], column, value, plan->key[index].type);
+	appendStringInfoChar(buf, ')');
+}
+
+/* AND the column has the value of scope_values[index] */
+void
+bulk_sync_append_scope_value(StringInfo buf, const BulkSyncPlan *plan, int index)
+{
+	appendStringInfoString(buf, " AND ");
+	append_scope_value(buf, plan, index);
+}
+
+char *
+bulk_sync_target_column_sql(const BulkSyncPlan *plan, AttrNumber attno)
+{
+	return target_column_sql(plan, attno);
 }

@@ -38,7 +38,8 @@ bulk_sync_init_entry(const BulkSyncPlan *plan, TupleDesc desc, AttrNumber attno,
 static TupleDesc
 difference_desc(const BulkSyncPlan *plan)
 {
-	int			nkeys = plan->address_by_key || plan->move_chased ? plan->nkeys : 0;
+	bool		by_key = plan->address_by_key || plan->move_chased || plan->remote;
+	int			nkeys = by_key ? plan->nkeys : 0;
 	TupleDesc	desc = CreateTemplateTupleDesc(BULK_SYNC_DIFF_FIXED + plan->ncolumns + nkeys);
 	Oid			soft_type = OidIsValid(plan->soft_type) ? plan->soft_type : BOOLOID;
 
@@ -209,7 +210,9 @@ set_address(BulkSyncDifference *difference, BulkSyncRowSet *set, const BulkSyncT
 		set->last_tid = row->tid;
 		set_value(difference, BULK_SYNC_DIFF_TABLEOID, ObjectIdGetDatum(row->tableoid));
 		set_value(difference, BULK_SYNC_DIFF_CTID, PointerGetDatum(&row->tid));
-		if (plan->move_chased)
+		if (bulk_sync_is_remote(plan, row->tableoid))
+			set_record(difference, BULK_SYNC_DIFF_OLD, difference->old_desc, row);
+		if (plan->move_chased || plan->remote)
 			set_old_key(difference, set, row);
 		return;
 	}

@@ -125,6 +125,10 @@ close_tables(BulkSyncDirect *direct)
 
 		if (table->indexes != NULL)
 			bulk_sync_index_flush_kept(table->indexes);
+		if (table->changes != NULL)
+			direct->remote_changes += bulk_sync_remote_end(table->changes);
+		if (table->marks != NULL)
+			direct->remote_marks += bulk_sync_remote_end(table->marks);
 	}
 	foreach(lc, direct->tables)
 	{
@@ -189,7 +193,8 @@ bulk_sync_direct_open(BulkSyncDirect *direct, Oid tableoid, CmdType command)
 
 	/* Locked by the plan, with all of the tree; this lock is what DML takes */
 	rel = table_open(tableoid, RowExclusiveLock);
-	CheckCmdReplicaIdentity(rel, command);
+	if (rel->rd_rel->relkind != RELKIND_FOREIGN_TABLE)
+		CheckCmdReplicaIdentity(rel, command);
 	if (tableoid != RelationGetRelid(plan->target))
 	{
 		relinfo = makeNode(ResultRelInfo);
@@ -198,7 +203,7 @@ bulk_sync_direct_open(BulkSyncDirect *direct, Oid tableoid, CmdType command)
 	direct->table = add_table(direct, rel, relinfo);
 	if (relinfo != direct->root)
 		bulk_sync_init_child(relinfo, direct->root, direct->table->attnos);
-	if (command == CMD_UPDATE)
+	if (command == CMD_UPDATE && rel->rd_rel->relkind != RELKIND_FOREIGN_TABLE)
 	{
 		ExecOpenIndices(relinfo, false);
 		begin_index_entries(direct, direct->table);
@@ -258,7 +263,8 @@ bulk_sync_direct_partition(BulkSyncDirect *direct, ResultRelInfo *relinfo)
 		MemoryContext oldcontext = MemoryContextSwitchTo(direct->estate->es_query_cxt);
 
 		table = add_table(direct, relinfo->ri_RelationDesc, relinfo);
-		begin_index_entries(direct, table);
+		if (relinfo->ri_FdwRoutine == NULL)
+			begin_index_entries(direct, table);
 		relinfo->ri_CopyMultiInsertBuffer = (struct CopyMultiInsertBuffer *) table;
 		MemoryContextSwitchTo(oldcontext);
 	}

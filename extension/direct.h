@@ -8,7 +8,7 @@
 #ifndef BULK_SYNC_DIRECT_H
 #define BULK_SYNC_DIRECT_H
 
-#include "apply.h"
+#include "foreign.h"
 
 #include "commands/trigger.h"
 #include "executor/executor.h"
@@ -24,7 +24,9 @@ typedef struct BulkSyncDirectTable
 	AttrNumber *attnos;			/* by attribute number of the target - 1 */
 	TupleTableSlot *old_slot;
 	TupleTableSlot *new_slot;
-	BulkSyncIndexWriter *indexes;
+	BulkSyncIndexWriter *indexes;	/* NULL: of a foreign table, which has none here */
+	BulkSyncRemote *changes;	/* foreign: rows that are to be written there, */
+	BulkSyncRemote *marks;		/* and marked */
 } BulkSyncDirectTable;
 
 /* One phase: the executor's state for it, made without a plan */
@@ -42,6 +44,8 @@ typedef struct BulkSyncDirect
 	struct BulkSyncSetColumn *set;	/* updates: the columns that are written */
 	int			nset;
 	bool		returning;		/* written rows are wanted */
+	uint64		remote_changes; /* rows of foreign tables that were written, */
+	uint64		remote_marks;	/* and marked */
 	TupleTableSlot *returned;	/* shaped as by RETURNING */
 	MemoryContext oldcontext;
 

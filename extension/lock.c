@@ -10,7 +10,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "bulk_sync.h"
+#include "foreign.h"
 
 #include "access/table.h"
 #include "access/tableam.h"
@@ -118,6 +118,43 @@ lock_row(Relation rel, ItemPointer tid, LockTupleMode mode, TupleTableSlot *slot
 	}
 }
 
+/*
+ * Rows of another server, where calls that run side by side must wait for each
+ * other in one order.  In other modes they follow each other; and whether a row is
+ * still what was read, that server says as it is written.
+ */
+static bool
+must_lock_remotely(const BulkSyncPlan *plan)
+{
+	return plan->remote && plan->options->lock_mode == RowExclusiveLock;
+}
+
+/* Locks the rows of one table on another server */
+static void
+lock_remote_table(const BulkSyncPlan *plan, const BulkSyncDifference *difference, Oid tableoid,
+				  SetCursor *deletes, SetCursor *updates)
+{
+	Relation	rel = table_open(tableoid, RowExclusiveLock);
+	BulkSyncRemote *remote = NULL;
+
+	if (must_lock_remotely(plan))
+		remote = bulk_sync_remote_begin(plan, difference, NULL, rel, BULK_SYNC_REMOTE_LOCK,
+										false);
+	while ((deletes->valid && deletes->tableoid == tableoid) ||
+		   (updates->valid && updates->tableoid == tableoid))
+	{
+		SetCursor  *cursor = comes_first(deletes, updates) ? deletes : updates;
+
+		CHECK_FOR_INTERRUPTS();
+		if (remote != NULL)
+			bulk_sync_remote_add(remote, cursor->slot);
+		advance(cursor);
+	}
+	if (remote != NULL)
+		(void) bulk_sync_remote_end(remote);
+	table_close(rel, NoLock);
+}
+
 static bool
 lock_addressed_rows(const BulkSyncPlan *plan, const BulkSyncDifference *difference)
 {
@@ -135,6 +172,11 @@ lock_addressed_rows(const BulkSyncPlan *plan, const BulkSyncDifference *differen
 		SetCursor  *cursor = is_delete ? &deletes : &updates;
 
 		CHECK_FOR_INTERRUPTS();
+		if (bulk_sync_is_remote(plan, cursor->tableoid))
+		{
+			lock_remote_table(plan, difference, cursor->tableoid, &deletes, &updates);
+			continue;
+		}
 		if (rel == NULL || RelationGetRelid(rel) != cursor->tableoid)
 		{
 			if (rel != NULL)

@@ -60,6 +60,7 @@
 	MUTANT(attributes_by_number)	/* of a partition with its columns in another order */ \
 	MUTANT(moved_row_not_captured)	/* is not in the transition table */ \
 	MUTANT(before_update_skipped)	/* the BEFORE triggers of an UPDATE */ \
+	MUTANT(foreign_row_not_moved)	/* stays in a foreign partition where it does not belong */ \
 	MUTANT(row_not_followed)		/* to the version that a trigger made */ \
 	/* reporting */ \
 	MUTANT(staged_row_from_zero) \

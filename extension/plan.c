@@ -475,7 +475,7 @@ can_scan(const BulkSyncPlan *plan)
 
 	/* Partitions may come and go from look to look, if the lock allows it */
 	return whole && fixed && plan->nscope_values == 0 && plan->nscope_columns == 0 &&
-		!plan->address_by_key && !plan->row_security &&
+		!plan->address_by_key && plan->foreign == NIL && !plan->row_security &&
 		plan->history_attno == InvalidAttrNumber && !bulk_sync_reads_virtual(plan);
 }
 
@@ -510,7 +510,6 @@ plan_writing(BulkSyncPlan *plan)
 
 	memset(&triggers, 0, sizeof(triggers));
 	plan_rules(plan);
-	plan->address_by_key = (relkind == RELKIND_VIEW || relkind == RELKIND_FOREIGN_TABLE);
 	plan->row_security = check_enable_rls(RelationGetRelid(plan->target), InvalidOid, true) ==
 		RLS_ENABLED;
 	if (relkind == RELKIND_VIEW)
@@ -531,12 +530,14 @@ plan_writing(BulkSyncPlan *plan)
 		merge_trigger_flags(&triggers, rel->trigdesc);
 		only_checks = only_checks && bulk_sync_triggers_only_check(rel->trigdesc);
 		if (rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE)
-			plan->address_by_key = plan->has_foreign = true;
+			plan->foreign = lappend_oid(plan->foreign, RelationGetRelid(rel));
 		if (rel->rd_rel->relkind == RELKIND_RELATION)
 			check_not_other_temp(rel);
 		relation_close(rel, NoLock);
 	}
 	plan->single_table = relkind == RELKIND_RELATION && list_length(plan->tree) == 1;
+	plan->remote = bulk_sync_plan_remote(plan, &triggers, only_checks);
+	plan->address_by_key = relkind == RELKIND_VIEW || (plan->foreign != NIL && !plan->remote);
 
 	/*
 	 * What other transactions did to a planned row is found out by locking it
@@ -563,7 +564,7 @@ plan_writing(BulkSyncPlan *plan)
 	plan->target_scan = can_scan(plan);
 	plan->insert_by_key = inserts_by_key(plan);
 	plan->insert_may_skip = triggers.trig_insert_before_row || options->ignore_conflicts ||
-		plan->has_foreign || plan->instead_of_insert;
+		plan->foreign != NIL || plan->instead_of_insert;
 	plan->insert_may_change = plan->insert_may_skip;
 
 	/* Whoever may change a row that is already written; or decides who sees it */

@@ -4,8 +4,8 @@
  *	  Can rows be written without SQL?
  *
  * They can where all that takes effect are constraints, indexes, triggers and
- * partitions.  Rules, policies, views and foreign tables are left to the statements
- * of apply.c.
+ * partitions.  Rules, policies and views are left to the statements of apply.c;
+ * of foreign tables see plan_foreign.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -95,7 +95,7 @@ look_at_tree(BulkSyncPlan *plan)
 		if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
 			plan->update_may_move = plan->update_may_move ||
 				has_partition_attrs(rel, set_columns(plan, rel), NULL);
-		else
+		else if (rel->rd_rel->relkind != RELKIND_FOREIGN_TABLE)
 		{
 			BlockNumber pages;
 			double		tuples;
@@ -134,8 +134,8 @@ find_defaults(BulkSyncPlan *plan, bool *refused)
 }
 
 /* A mark in a column of a domain would have to be checked, and a precise one rounded */
-static bool
-mark_fits(const BulkSyncPlan *plan)
+bool
+bulk_sync_mark_fits(const BulkSyncPlan *plan)
 {
 	Form_pg_attribute attr;
 
@@ -176,13 +176,14 @@ bulk_sync_plan_direct(BulkSyncPlan *plan, bool only_checks)
 	if (target->rd_rel->relkind == RELKIND_PARTITIONED_TABLE && plan->row_at_a_time)
 		return;
 
-	if (!mark_fits(plan))
+	if (!bulk_sync_mark_fits(plan))
 		return;
 
 	plan->direct = true;
 	look_at_tree(plan);
 	find_defaults(plan, &null_refused);
-	plan->direct_insert = !plan->options->ignore_conflicts && !null_refused;
+	plan->direct_insert = !plan->options->ignore_conflicts && !null_refused &&
+		bulk_sync_can_insert_remotely(plan);
 	plan->insert_in_order = !only_checks || plan->conditions_look || order_is_noticed(plan) ||
 		plan->options->purpose == BULK_SYNC_HISTORY;
 }

@@ -322,6 +322,7 @@ attnos_to_match(const BulkSyncPlan *plan)
 		attnos = bms_add_member(attnos, plan->scope_values[i].target_attno);
 	for (int i = 0; i < plan->nscope_columns; i++)
 		attnos = bms_add_member(attnos, plan->scope_columns[i].target_attno);
+	attnos = bms_add_members(attnos, bulk_sync_attnos_of_partition(plan));
 	if (plan->soft_attno != InvalidAttrNumber)
 		attnos = bms_add_member(attnos, plan->soft_attno);
 	if (plan->scope != NULL)

@@ -26,6 +26,7 @@
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
+#include "utils/array.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -355,16 +356,77 @@ prepare_keyed(ReadContext *context, const bool *nulls, const bool *use_array, co
 	return statement;
 }
 
+/* The values that staged keys have in a column, each as often as it occurs */
+static Datum
+key_array(Tuplestorestate *store, TupleDesc desc, int index, Oid type)
+{
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
+	ArrayBuildState *array = initArrayResult(type, CurrentMemoryContext, true);
+	bool		isnull;
+	Datum		result;
+
+	tuplestore_rescan(store);
+	while (tuplestore_gettupleslot(store, true, false, slot))
+	{
+		Datum		value = slot_getattr(slot, index + 1, &isnull);
+
+		array = accumArrayResult(array, value, isnull, type, CurrentMemoryContext);
+	}
+	result = makeArrayResult(array, CurrentMemoryContext);
+	ExecDropSingleTupleTableSlot(slot);
+	return result;
+}
+
+/*
+ * The same where rows lie on other servers, which get all keys at once.  The
+ * parameters are known to the planner, because only so does it make a hash table
+ * of a long array.
+ */
+static BulkSyncStatement *
+prepare_keyed_remotely(ReadContext *context, const bool *nulls, const bool *use_array,
+					   Oid *types, ParamListInfo params, const BulkSyncStatement *whole)
+{
+	const BulkSyncPlan *plan = context->plan;
+	TupleDesc	desc = key_desc(plan);
+	int			nparams = params->numParams;
+	BulkSyncStatement *statement;
+	bool		null_keys;
+	Tuplestorestate *store = bulk_sync_hash_keys(context->match, desc, &null_keys);
+
+	for (int i = 0; i < plan->nkeys && !null_keys; i++)
+	{
+		Oid			type = bulk_sync_scope_element_type(&plan->key[i]);
+		ParamExternData *param = &params->params[params->numParams];
+
+		if (!OidIsValid(type))
+			continue;
+		param->ptype = types[params->numParams++] = get_array_type(type);
+		param->value = key_array(store, desc, i, type);
+		param->isnull = false;
+		param->pflags = PARAM_FLAG_CONST;
+	}
+	tuplestore_end(store);
+	if (params->numParams == nparams)
+		return NULL;
+	statement = bulk_sync_prepare_read(bulk_sync_deparse_read(plan, nulls, use_array, true), types,
+									   params->numParams, NULL, plan->target, params, false);
+	if (bulk_sync_matcher != BULK_SYNC_MATCHER_JOIN &&
+		statement_cost(statement) * LOOKUP_COST_FRACTION >= statement_cost(whole))
+		return NULL;
+	return statement;
+}
+
 static void
 query_target(ReadContext *context)
 {
 	const BulkSyncPlan *plan = context->plan;
 	int			nscope = plan->nscope_values + plan->nscope_columns;
-	Oid		   *types = palloc0(Max(nscope, 1) * sizeof(Oid));
+	int			capacity = nscope + plan->nkeys;
+	Oid		   *types = palloc0(Max(capacity, 1) * sizeof(Oid));
 	bool	   *nulls = palloc0(Max(plan->nscope_columns, 1) * sizeof(bool));
 	bool	   *use_array = palloc0(Max(plan->nscope_columns, 1) * sizeof(bool));
 	Datum	   *arrays = palloc0(Max(plan->nscope_columns, 1) * sizeof(Datum));
-	ParamListInfo params = makeParamList(nscope);
+	ParamListInfo params = makeParamList(capacity);
 	BulkSyncStatement *statement;
 	BulkSyncStatement *keyed = NULL;
 	Tuplestorestate *store = NULL;
@@ -389,7 +451,9 @@ query_target(ReadContext *context)
 
 	statement = bulk_sync_prepare_read(bulk_sync_deparse_read(plan, nulls, use_array, false),
 									   types, nparams, NULL, plan->target, params, false);
-	if (keys_are_enough(context))
+	if (keys_are_enough(context) && plan->foreign != NIL)
+		keyed = prepare_keyed_remotely(context, nulls, use_array, types, params, statement);
+	else if (keys_are_enough(context))
 		keyed = prepare_keyed(context, nulls, use_array, types, params, statement, &store);
 	if (keyed != NULL)
 		bulk_sync_run(keyed, params, false, receive_target_row, context);

@@ -36,9 +36,18 @@ extern const char *bulk_sync_deparse_stage(Relation target, List *columns, const
 										   bool on_commit_drop);
 extern const char *bulk_sync_deparse_drop_stage(const char *name);
 
+extern void bulk_sync_append_key_value(StringInfo buf, const BulkSyncPlan *plan, int index,
+									   const char *value);
+extern void bulk_sync_append_key_arrays(StringInfo buf, const BulkSyncPlan *plan,
+										const char *separator, int nparams);
+extern void bulk_sync_append_scope_value(StringInfo buf, const BulkSyncPlan *plan, int index);
+extern char *bulk_sync_target_column_sql(const BulkSyncPlan *plan, AttrNumber attno);
+
 /* What is special about a statement: flags of bulk_sync_prepare() */
 #define BULK_SYNC_BY_ADDRESS	0x01	/* fetches each row by its tid */
 #define BULK_SYNC_UNSEEN		0x02	/* an INSERT: what it returns, only we see */
+#define BULK_SYNC_OF_TREE		0x04	/* of a partition: privileges on the target count */
+#define BULK_SYNC_AS_STORED		0x08	/* an UPDATE: values have the columns' modifiers */
 
 /* in statement.c */
 extern BulkSyncStatement *bulk_sync_prepare(const char *sql, const Oid *param_types, int nparams,

@@ -140,6 +140,48 @@ forgive_returning(Query *query)
 	*bulk_sync_required_perms(query, rte) &= ~ACL_SELECT;
 }
 
+/*
+ * Who names a partitioned table needs no privileges on its partitions.  Those on
+ * the target were checked by privileges.c, and again as the phase began.
+ */
+static void
+forgive_partition(Query *query, Oid relid)
+{
+	ListCell   *lc;
+
+	foreach(lc, query->rtable)
+	{
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+
+		if (rte->rtekind == RTE_RELATION && rte->relid == relid)
+			*bulk_sync_required_perms(query, rte) = 0;
+	}
+}
+
+/*
+ * The values were brought to the type modifiers of their columns when they were
+ * staged.  To do it again would keep a foreign server from evaluating them.
+ */
+static void
+strip_length_coercions(Query *query)
+{
+	ListCell   *lc;
+
+	foreach(lc, query->targetList)
+	{
+		TargetEntry *entry = lfirst_node(TargetEntry, lc);
+		Node	   *value = NULL;
+
+		if (IsA(entry->expr, FuncExpr) &&
+			((FuncExpr *) entry->expr)->funcformat == COERCE_IMPLICIT_CAST)
+			value = linitial(((FuncExpr *) entry->expr)->args);
+		else if (IsA(entry->expr, ArrayCoerceExpr))
+			value = (Node *) ((ArrayCoerceExpr *) entry->expr)->arg;
+		if (value != NULL && exprType(value) == exprType((Node *) entry->expr))
+			entry->expr = (Expr *) value;
+	}
+}
+
 /* NULL staged in a column that assigns values: take the column's default */
 static void
 coalesce_with_defaults(Query *query, Relation target, Bitmapset *attnos)
@@ -243,7 +285,7 @@ plan_statement(Query *query, const char *sql, QueryEnvironment *env, ParamListIn
  *
  *	target		relation whose system columns may be read (or NULL)
  *	assigned	attribute numbers whose NULLs an INSERT replaces by defaults
- *	flags		BULK_SYNC_BY_ADDRESS, BULK_SYNC_UNSEEN
+ *	flags		BULK_SYNC_BY_ADDRESS, BULK_SYNC_UNSEEN and so on
  */
 BulkSyncStatement *
 bulk_sync_prepare(const char *sql, const Oid *param_types, int nparams,
@@ -257,6 +299,10 @@ bulk_sync_prepare(const char *sql, const Oid *param_types, int nparams,
 		forgive_system_columns(query, RelationGetRelid(target));
 		if (query->commandType == CMD_INSERT && (flags & BULK_SYNC_UNSEEN) != 0)
 			forgive_returning(query);
+		if ((flags & BULK_SYNC_OF_TREE) != 0)
+			forgive_partition(query, RelationGetRelid(target));
+		if (query->commandType == CMD_UPDATE && (flags & BULK_SYNC_AS_STORED) != 0)
+			strip_length_coercions(query);
 		if (!bms_is_empty(assigned))
 			coalesce_with_defaults(query, target, assigned);
 	}

@@ -37,7 +37,7 @@ import subprocess
 import sys
 import time
 
-from synctest import checks, history_checks
+from synctest import checks, foreign, history_checks
 from synctest.datatypes import ask_for_json
 from synctest.generate import random_case
 from synctest.history_cases import HistoryCase, random_history
@@ -65,6 +65,10 @@ class Test:
             self.server.run(["DO $$ BEGIN CREATE ROLE %s; EXCEPTION WHEN duplicate_object THEN NULL; END $$" % role])
         self.version = int(self.server.run(["SELECT current_setting('server_version_num')::int / 10000"])[0][1][0])
         ask_for_json(self.server)
+        available = self.server.run(["SELECT count(*) FROM pg_available_extensions WHERE name = 'postgres_fdw'"])[0][1] == ['1']
+        self.foreign = args.foreign if available else 0
+        if self.foreign:
+            self.server.run(foreign.preamble(database))
         self.cases = self.failures = 0
         self.outcomes = collections.Counter()
 
@@ -77,6 +81,8 @@ class Test:
         rng = random.Random('%s/%s/way' % (self.args.seed, number))
         matcher, applier = rng.choice(MATCHERS), rng.choice(APPLIERS)
         case.matcher, case.applier = self.args.matcher or matcher, self.args.applier or applier
+        if self.foreign and not history:
+            foreign.draw(case, random.Random('%s/%s/foreign' % (self.args.seed, number)), self.foreign)
         return case
 
     def run(self):
@@ -97,7 +103,8 @@ class Test:
             self.report(number, 'crash: %s' % error, script(case))
             return False
         if not wrong:
-            self.outcomes['%s%s' % ('history ' if isinstance(case, HistoryCase) else '', outcome)] += 1
+            kind = 'history ' if isinstance(case, HistoryCase) else 'foreign ' if case.foreign else ''
+            self.outcomes[kind + str(outcome)] += 1
             return True
         if self.args.no_reduction:
             self.report(number, wrong, script(case))
@@ -119,7 +126,8 @@ def module_of(case):
 
 
 def script(case):
-    return '\n'.join(PREAMBLE + case.setup() + [statement for _, statement in module_of(case).steps(case)])
+    made = foreign.preamble('postgres') if getattr(case, 'foreign', None) else []
+    return '\n'.join(PREAMBLE + made + case.setup() + [statement for _, statement in module_of(case).steps(case)])
 
 
 def close(database, test):
@@ -144,6 +152,7 @@ def main():
     parser.add_argument('--only', choices=['sync', 'history'], help='cases of one kind alone')
     parser.add_argument('--matcher', choices=MATCHERS, help='for all cases')
     parser.add_argument('--applier', choices=APPLIERS, help='for all cases')
+    parser.add_argument('--foreign', type=float, default=0.1, help='share of the cases with foreign tables, where there is postgres_fdw')
     parser.add_argument('--no-reduction', action='store_true', help='print a failing case as it is')
     parser.add_argument('--stop', action='store_true', help='stop at the first failure')
     parser.add_argument('--seconds', type=float, default=1e9, help='stop after so much time')

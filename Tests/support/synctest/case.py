@@ -2,6 +2,7 @@
 import copy
 import json
 
+from . import foreign
 from .datatypes import TYPES, array, ident, lit
 
 
@@ -93,7 +94,7 @@ class Case:
                  ('index', False), ('view_where', None), ('soft', None), ('work_mem', None), ('role', False), ('log', False),
                  ('policies', {}), ('reader', False), ('read_only', False), ('include_unchanged', False), ('returning', False),
                  ('primary', []), ('row_by_row', False), ('parent', None), ('child', None), ('trade', None), ('settings', {}),
-                 ('matcher', 'auto'), ('applier', 'auto'))
+                 ('matcher', 'auto'), ('applier', 'auto'), ('foreign', []))
 
     def __init__(self):
         self.kind, self.columns, self.rows, self.staged, self.staged_types = 'plain', [], [], [], {}
@@ -105,6 +106,7 @@ class Case:
         self.index, self.role, self.log, self.policies, self.row_by_row = False, False, False, {}, False
         self.parent, self.child = None, None           # foreign keys: synctest/foreign_keys.py
         self.trade = None                              # a column whose unique values are traded: synctest/trades.py
+        self.foreign = []                              # tables that are on another server: synctest/foreign.py
         self.settings = {}                             # of the server; none of them may make a difference
         self.matcher, self.applier = 'auto', 'auto'    # nor these, but for values that are traded: synctest/trades.py
         # bulk_sync_returning in the place of bulk_sync; bulk_compare by a role that may only read, in a read-only transaction
@@ -138,24 +140,24 @@ class Case:
             tail = ' PARTITION BY LIST (%s)' % ident(self.partition)
         elif self.kind == 'hash':
             tail = ' PARTITION BY HASH (%s)' % ident(self.partition)
-        out.append('CREATE TABLE c.t (%s)%s;' % (', '.join(definition), tail))
+        out += foreign.create(self, 't', '(%s)%s' % (', '.join(definition), tail))
         for i in self.dropped:
             out.append('ALTER TABLE c.t DROP COLUMN dropped_%d;' % i)
         if self.kind == 'list':
             # one partition is attached, with its columns in another order
             plain = [c for c in self.columns]
-            out.append('CREATE TABLE c.t1 (gone int, %s);' % ', '.join(
-                re_identity(c).sql(self) for c in reversed(plain)))
+            out += foreign.create(self, 't1', '(gone int, %s)' % ', '.join(re_identity(c).sql(self) for c in reversed(plain)))
             out.append('ALTER TABLE c.t1 DROP COLUMN gone;')
             values = [v for v in self.partition_values]
             out.append('ALTER TABLE c.t ATTACH PARTITION c.t1 FOR VALUES IN (%s);' % ', '.join(map(lit, values)))
             if self.default_partition:
-                out.append('CREATE TABLE c.t2 PARTITION OF c.t DEFAULT;')
+                out += foreign.create(self, 't2', 'PARTITION OF c.t DEFAULT')
         elif self.kind == 'hash':
             for i in range(3):
-                out.append('CREATE TABLE c.t%d PARTITION OF c.t FOR VALUES WITH (MODULUS 3, REMAINDER %d);' % (i, i))
+                out += foreign.create(self, 't%d' % i, 'PARTITION OF c.t FOR VALUES WITH (MODULUS 3, REMAINDER %d)' % i)
         elif self.kind == 'inheritance':
-            out.append('CREATE TABLE c.child (extra int DEFAULT 7) INHERITS (c.t);')
+            out += foreign.create(self, 'child', '(extra int DEFAULT 7) INHERITS (c.t)')
+        out += foreign.create_far(self)
         if self.kind == 'view':
             out.append('CREATE VIEW c.v AS SELECT %s FROM c.t%s;' % (
                 ', '.join(map(ident, self.view_columns)), ' WHERE ' + self.view_where.sql(self) if self.view_where else ''))
@@ -274,8 +276,7 @@ class Case:
         return (' %s ' % joiner).join(a.sql(self) for a in atoms)
 
     def picture(self):
-        return ('SELECT json_build_array(tableoid::regclass::text, ctid::text, xmin::text, xmax::text, to_jsonb("whole row")::text, %s)::text '
-                'FROM c.t AS "whole row";' % ', '.join(ident(c.name) + '::text' for c in self.columns))
+        return foreign.picture(self)
 
     def uses(self):
         """Columns that cannot be taken away."""
