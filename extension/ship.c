@@ -143,10 +143,14 @@ init_defaults(BulkSyncShipment *shipment)
 	shipment->econtext = CreateStandaloneExprContext();
 }
 
+/* The row that waits outlives the load before it, so it is not in its context */
 static void
 advance(BulkSyncShipment *shipment)
 {
+	MemoryContext oldcontext = MemoryContextSwitchTo(shipment->context);
+
 	shipment->more = tuplestore_gettupleslot(shipment->set->store, true, false, shipment->slot);
+	MemoryContextSwitchTo(oldcontext);
 }
 
 BulkSyncShipment *
