@@ -145,6 +145,15 @@ lock_and_write(void *arg)
 		(!plan->address_by_key || call->round < MAX_VIEW_ROUNDS))
 		return false;
 	bulk_sync_phase_done("row locks");
+	if (plan->distribution != NULL)
+	{
+		if (call->round > MAX_ROUNDS_WITHOUT_LOCKS)
+			bulk_sync_serialization_error();
+		if (!bulk_sync_apply_distributed(plan, call->difference, &call->counts))
+			return false;
+		bulk_sync_close_staged(call->source);
+		return true;
+	}
 	bulk_sync_close_staged(call->source);
 	bulk_sync_apply(plan, call->difference, &call->counts, call->written);
 	return true;

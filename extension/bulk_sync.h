@@ -243,6 +243,22 @@ typedef enum BulkSyncAssignedOrder
 	BULK_SYNC_ORDER_UNKNOWN
 } BulkSyncAssignedOrder;
 
+/*
+ * Where the rows of a Citus table are: on the shard that the value of one column
+ * decides, or, without such a column, all on one shard or on every node.
+ */
+typedef struct BulkSyncDistribution
+{
+	bool		reference;		/* a copy on every node */
+	AttrNumber	attno;			/* the distribution column; 0: there is none */
+	Oid			eq_opr;			/* "=" of its values */
+	int			read_index;		/* in the rows read */
+	int			column_index;	/* in columns[], or -1 */
+	Expr	   *pinned;			/* the one value that the scope lets in, or NULL */
+	Datum		pinned_value;
+	bool		pinned_isnull;
+} BulkSyncDistribution;
+
 typedef struct BulkSyncPlan
 {
 	const BulkSyncOptions *options;
@@ -313,6 +329,8 @@ typedef struct BulkSyncPlan
 	int64		history_last_value; /* ascending: that is above this */
 	Datum		history_default;	/* known */
 	bool		history_default_isnull;
+
+	BulkSyncDistribution *distribution; /* NULL: the rows are here */
 
 	/* How the target can be written */
 	bool		address_by_key; /* rows have no tableoid and ctid to go by */
@@ -411,6 +429,9 @@ typedef struct BulkSyncGroups BulkSyncGroups;
 #define BULK_SYNC_DIFF_WANTED(column)	(BULK_SYNC_DIFF_FIXED + (column) + 1)
 #define BULK_SYNC_DIFF_OLD_KEY(plan, key) \
 	(BULK_SYNC_DIFF_FIXED + (plan)->ncolumns + (key) + 1)
+/* Columns of BULK_SYNC_DIFF_OLD, as rows that are sent to shards have them */
+#define BULK_SYNC_SHIPPED_OLD(plan, index) \
+	(BULK_SYNC_DIFF_FIXED + (plan)->ncolumns + (index) + 1)
 
 typedef struct BulkSyncRowSet
 {
@@ -457,6 +478,8 @@ typedef struct BulkSyncDifference
 	int			nduplicate_keys;
 	char	   *duplicate_keys[5];
 	char	   *matched_twice;
+	char	   *moved;			/* an update would send it to another shard ... */
+	char	   *homeless;		/* ... or there is none for a new row */
 	char	   *out_of_scope;
 	bool		out_of_scope_is_update;
 
@@ -556,6 +579,14 @@ extern void bulk_sync_plan_lookup(BulkSyncPlan *plan);
 /* in plan_direct.c */
 extern bool bulk_sync_reads_virtual(const BulkSyncPlan *plan);
 extern void bulk_sync_plan_direct(BulkSyncPlan *plan, bool only_checks);
+
+/* in plan_distributed.c */
+extern bool bulk_sync_is_distributed(Oid relid);
+extern BulkSyncDistribution *bulk_sync_find_distribution(const BulkSyncOptions *options,
+														 Relation target);
+extern void bulk_sync_plan_distribution(BulkSyncPlan *plan);
+extern void bulk_sync_lock_distributed(const BulkSyncOptions *options);
+extern void bulk_sync_plan_distributed_writing(BulkSyncPlan *plan, const TriggerDesc *triggers);
 
 /* in names.c */
 extern AttrNumber bulk_sync_find_attribute(Relation rel, const char *name);
@@ -663,6 +694,10 @@ extern bool bulk_sync_attempt(bool (*function) (void *arg), void *arg);
 extern void bulk_sync_apply(const BulkSyncPlan *plan, BulkSyncDifference *difference,
 							BulkSyncCounts *counts, BulkSyncWritten *written);
 
+/* in apply_distributed.c */
+extern bool bulk_sync_apply_distributed(const BulkSyncPlan *plan, BulkSyncDifference *difference,
+										BulkSyncCounts *counts);
+
 /* in written.c */
 extern void bulk_sync_written_free(BulkSyncWritten *written);
 
@@ -686,6 +721,7 @@ extern void bulk_sync_report_written(FunctionCallInfo fcinfo, BulkSyncDifference
 									 BulkSyncWritten *written);
 
 /* in stage.c */
+extern void bulk_sync_run_command(const char *sql);
 extern Oid	bulk_sync_create_stage(Oid target_oid, List *columns, char *staged_name,
 								   bool on_commit_drop);
 

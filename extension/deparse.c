@@ -2,7 +2,7 @@
  *
  * deparse.c
  *	  Every piece of SQL that is generated: all quoting and all qualifying is
- *	  in this file.
+ *	  in this file, and, for distributed tables, in deparse_distributed.c.
  *
  * Relations, types and operators are named with their schema, operators as
  * OPERATOR(schema.op), so that the search path decides about nothing but the
@@ -12,6 +12,7 @@
  *-------------------------------------------------------------------------
  */
 #include "bulk_sync.h"
+#include "deparse.h"
 
 #include "access/htup_details.h"
 #include "catalog/pg_collation.h"
@@ -32,20 +33,20 @@ bulk_sync_relation_sql(Relation rel)
 									  RelationGetRelationName(rel));
 }
 
-static const char *
+const char *
 attribute_sql(const BulkSyncPlan *plan, AttrNumber attno)
 {
 	return quote_identifier(NameStr(TupleDescAttr(RelationGetDescr(plan->target),
 												  attno - 1)->attname));
 }
 
-static char *
+char *
 target_column_sql(const BulkSyncPlan *plan, AttrNumber attno)
 {
 	return psprintf(BULK_SYNC_TARGET_ALIAS ".%s", attribute_sql(plan, attno));
 }
 
-static const char *
+const char *
 operator_sql(Oid operator)
 {
 	HeapTuple	tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(operator));
@@ -61,7 +62,7 @@ operator_sql(Oid operator)
 	return sql;
 }
 
-static const char *
+const char *
 collation_sql(Oid collation)
 {
 	HeapTuple	tuple = SearchSysCache1(COLLOID, ObjectIdGetDatum(collation));
@@ -78,7 +79,7 @@ collation_sql(Oid collation)
 }
 
 /* A type with its modifier; always qualified */
-static char *
+char *
 type_sql(Oid type, int32 typmod)
 {
 	return format_type_extended(type, typmod,
@@ -86,7 +87,7 @@ type_sql(Oid type, int32 typmod)
 }
 
 /* Column of a difference row; names are those given in difference.c */
-static char *
+char *
 diff_sql(const BulkSyncPlan *plan, AttrNumber attno)
 {
 	return psprintf("%s.%sc%d", plan->prefix, plan->prefix, attno);
@@ -158,7 +159,7 @@ bulk_sync_deparse_staged(const BulkSyncPlan *plan)
 }
 
 /* "leftop = rightop" by the operator that matching uses */
-static void
+void
 append_equality(StringInfo buf, const BulkSyncEquality *equality,
 				const char *left, const char *right, Oid right_type)
 {
@@ -295,6 +296,11 @@ append_row_address(StringInfo buf, const BulkSyncPlan *plan, bool null_keys)
 		return;
 	}
 
+	if (plan->distribution != NULL)
+	{
+		append_shipped_address(buf, plan, null_keys);
+		return;
+	}
 	if (null_keys)
 		append_null_in_key(buf, plan, BULK_SYNC_DIFF_OLD_KEY(plan, 0));
 	append_key(buf, plan, BULK_SYNC_DIFF_OLD_KEY(plan, 0), null_keys);

@@ -467,7 +467,7 @@ bulk_sync_difference_sort(BulkSyncDifference *difference)
 	sort_set(&difference->deletes, &by_address);
 	sort_set(&difference->updates, &by_address);
 
-	if (plan->options->purpose == BULK_SYNC_RETURN ||
+	if (plan->options->purpose == BULK_SYNC_RETURN || plan->distribution != NULL ||
 		(plan->direct_insert && plan->insert_in_order))
 	{
 		init_sort_keys(&by_staging, plan->nkeys + 1);

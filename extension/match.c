@@ -158,6 +158,13 @@ bulk_sync_row_in_scope(const BulkSyncPlan *plan, BulkSyncGroups *groups,
 	return true;
 }
 
+/* The column that says on which shard a row is, or -1 */
+static int
+distribution_index(const BulkSyncPlan *plan)
+{
+	return plan->distribution == NULL ? -1 : plan->distribution->column_index;
+}
+
 /* Checks the row that an update (row given) or an insert would make */
 static void
 check_planned_scope(BulkSyncMatch *match, const BulkSyncTargetRow *row,
@@ -185,7 +192,8 @@ check_planned_scope(BulkSyncMatch *match, const BulkSyncTargetRow *row,
 
 		if (column->read_index < 0)
 			continue;
-		if (row != NULL ? !(bulk_sync_column_is_set(plan, i, NULL) && match->takes[i]) :
+		if (row != NULL ? !(match->takes[i] && (bulk_sync_column_is_set(plan, i, NULL) ||
+												i == distribution_index(plan))) :
 			(!column->insertable || (column->assigned && wanted->isnull[i])))
 			continue;
 		match->new_values[column->read_index] = wanted->values[i];
@@ -279,6 +287,20 @@ unique_value_changes(const BulkSyncMatch *match)
 	return false;
 }
 
+/* An update cannot give a row another value in the distribution column */
+static void
+check_shard(BulkSyncMatch *match, const BulkSyncStagedRow *wanted)
+{
+	const BulkSyncPlan *plan = match->plan;
+	BulkSyncDifference *difference = match->difference;
+	int			index = distribution_index(plan);
+
+	if (index >= 0 && match->changed[index] && difference->moved == NULL)
+		difference->moved =
+			MemoryContextStrdup(difference->context,
+								bulk_sync_describe_key(plan, wanted->values, wanted->isnull));
+}
+
 static void
 decide_pair(BulkSyncMatch *match, const BulkSyncTargetRow *row, const BulkSyncStagedRow *wanted,
 			bool revive)
@@ -302,10 +324,28 @@ decide_pair(BulkSyncMatch *match, const BulkSyncTargetRow *row, const BulkSyncSt
 		return;
 	}
 	check_planned_scope(match, row, wanted, revive);
+	check_shard(match, wanted);
 	for (int i = 0; i < plan->nkeys; i++)
 		difference->key_image_differs[i] |= match->changed[i];
 	bulk_sync_difference_update(difference, row, wanted, match->takes, match->changed,
 								unique_value_changes(match), revive);
+}
+
+/* Without a value in the distribution column a new row belongs to no shard */
+static void
+check_new_shard(BulkSyncMatch *match, const BulkSyncStagedRow *wanted)
+{
+	const BulkSyncPlan *plan = match->plan;
+	BulkSyncDifference *difference = match->difference;
+	int			index = distribution_index(plan);
+
+	if (index >= 0 && wanted->isnull[index] && !plan->columns[index].assigned &&
+		difference->homeless == NULL)
+		difference->homeless =
+			MemoryContextStrdup(difference->context,
+								plan->nkeys > 0 ?
+								bulk_sync_describe_key(plan, wanted->values, wanted->isnull) :
+								psprintf("none, in staged row %lld", (long long) wanted->position));
 }
 
 static void
@@ -319,6 +359,7 @@ decide_new(BulkSyncMatch *match, const BulkSyncStagedRow *wanted)
 		return;
 	}
 	check_planned_scope(match, NULL, wanted, false);
+	check_new_shard(match, wanted);
 	bulk_sync_difference_insert(difference, wanted);
 }
 

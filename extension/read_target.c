@@ -298,7 +298,7 @@ keys_are_enough(const ReadContext *context)
 	const BulkSyncPlan *plan = context->plan;
 
 	return context->match != NULL && !plan->options->delete && !plan->sort_match &&
-		bulk_sync_matcher != BULK_SYNC_MATCHER_HASH &&
+		bulk_sync_matcher != BULK_SYNC_MATCHER_HASH && plan->distribution == NULL &&
 		(!IsolationUsesXactSnapshot() || plan->options->dry_run) &&
 		bulk_sync_hash_is_whole(context->match);
 }
@@ -330,6 +330,23 @@ prepare_keyed(ReadContext *context, const bool *nulls, const bool *use_array, co
 		return NULL;
 	get_ENR(env, name)->reldata = *store;
 	return statement;
+}
+
+/* All shards are read at the same time, or only those that the scope is about */
+static void
+query_shards(ReadContext *context, const char *sql, const ParamListInfo params)
+{
+	Oid		   *types = palloc0(Max(params->numParams, 1) * sizeof(Oid));
+	Datum	   *values = palloc0(Max(params->numParams, 1) * sizeof(Datum));
+
+	for (int i = 0; i < params->numParams; i++)
+	{
+		types[i] = params->params[i].ptype;
+		values[i] = params->params[i].value;
+	}
+	bulk_sync_run(bulk_sync_prepare_with_values(sql, params->numParams, types, values,
+												context->plan->target),
+				  NULL, false, receive_target_row, context);
 }
 
 static void
@@ -364,6 +381,11 @@ query_target(ReadContext *context)
 	params->numParams = nparams;
 	context->next_xid = ReadNextTransactionId();
 
+	if (plan->distribution != NULL)
+	{
+		query_shards(context, bulk_sync_deparse_read(plan, nulls, use_array, false), params);
+		return;
+	}
 	statement = bulk_sync_prepare_read(bulk_sync_deparse_read(plan, nulls, use_array, false),
 									   types, nparams, NULL, plan->target, params, false);
 	if (keys_are_enough(context))

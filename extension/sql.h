@@ -36,6 +36,11 @@ extern const char *bulk_sync_deparse_stage(Relation target, List *columns, const
 										   bool on_commit_drop);
 extern const char *bulk_sync_deparse_drop_stage(const char *name);
 
+/* in deparse_distributed.c */
+extern const char *bulk_sync_deparse_lock_table(Oid relid, LOCKMODE mode);
+extern const char *bulk_sync_deparse_shipped(const BulkSyncPlan *plan, TupleDesc desc,
+											 const char *statement);
+
 /* What is special about a statement: flags of bulk_sync_prepare() */
 #define BULK_SYNC_BY_ADDRESS	0x01	/* fetches each row by its tid */
 #define BULK_SYNC_UNSEEN		0x02	/* an INSERT: what it returns, only we see */
@@ -44,6 +49,9 @@ extern const char *bulk_sync_deparse_drop_stage(const char *name);
 extern BulkSyncStatement *bulk_sync_prepare(const char *sql, const Oid *param_types, int nparams,
 											QueryEnvironment *env, Relation target,
 											Bitmapset *assigned, int flags);
+extern BulkSyncStatement *bulk_sync_prepare_with_values(const char *sql, int nvalues,
+														const Oid *types, const Datum *values,
+														Relation target);
 extern BulkSyncStatement *bulk_sync_prepare_read(const char *sql, const Oid *param_types,
 												 int nparams, QueryEnvironment *env,
 												 Relation target, ParamListInfo params,

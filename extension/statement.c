@@ -30,6 +30,7 @@
 #include "tcop/tcopprot.h"
 #include "tcop/utility.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -261,6 +262,54 @@ bulk_sync_prepare(const char *sql, const Oid *param_types, int nparams,
 			coalesce_with_defaults(query, target, assigned);
 	}
 	return plan_statement(query, sql, env, NULL, (flags & BULK_SYNC_BY_ADDRESS) != 0);
+}
+
+typedef struct ValuesContext
+{
+	int			nvalues;
+	const Oid  *types;
+	const Datum *values;
+} ValuesContext;
+
+static Node *
+put_values(Node *node, void *arg)
+{
+	ValuesContext *context = (ValuesContext *) arg;
+
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Query))
+		return (Node *) query_tree_mutator((Query *) node, put_values, context, 0);
+	if (IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXTERN)
+	{
+		int			index = ((Param *) node)->paramid - 1;
+		int16		typlen;
+		bool		typbyval;
+
+		Assert(index < context->nvalues);
+		get_typlenbyval(context->types[index], &typlen, &typbyval);
+		return (Node *) makeConst(context->types[index], -1,
+								  get_typcollation(context->types[index]), typlen,
+								  context->values[index], false, typbyval);
+	}
+	return expression_tree_mutator(node, put_values, context);
+}
+
+/*
+ * Plans a statement on a distributed table.  The values of its parameters become
+ * part of it: Citus would send parameters to the shards, where a record has no
+ * type, and looks for the shards that a statement is about before it runs.
+ */
+BulkSyncStatement *
+bulk_sync_prepare_with_values(const char *sql, int nvalues, const Oid *types,
+							  const Datum *values, Relation target)
+{
+	ValuesContext context = {nvalues, types, values};
+	Query	   *query = analyze_statement(sql, types, nvalues, NULL, BULK_SYNC_TARGET_ALIAS,
+										  target);
+
+	query = query_tree_mutator(query, put_values, &context, 0);
+	return plan_statement(query, sql, NULL, NULL, false);
 }
 
 /*

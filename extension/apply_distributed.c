@@ -1,0 +1,176 @@
+/*-------------------------------------------------------------------------
+ *
+ * apply_distributed.c
+ *	  Writes the difference to a distributed table: deletes, then updates, then
+ *	  inserts, each in statements that all shards carry out at the same time.
+ *
+ * Rows cannot be locked beforehand: Citus has no SELECT ... FOR UPDATE over
+ * several shards.  So each statement writes only rows that are still what was
+ * read, and their number tells whether somebody came in between.  Then all of
+ * it is rolled back to where the writing began, and matched again.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "apply.h"
+
+#include "access/xact.h"
+#include "nodes/nodeFuncs.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+
+#include "ship.h"
+
+typedef struct Writing
+{
+	BulkSyncApply state;
+	int64		deleted;
+	int64		updated;
+	int64		inserted;
+} Writing;
+
+/* Runs a statement over all rows of a set; returns the number of rows written */
+static int64
+run_shipped(BulkSyncApply *state, const BulkSyncRowSet *set, BulkSyncShipmentKind kind,
+			const char *sql, const char *null_keys_sql, bool returning)
+{
+	const BulkSyncPlan *plan = state->plan;
+	BulkSyncShipment *shipment = bulk_sync_begin_shipment(state->difference, set, kind);
+	int64		before = state->returned;
+	int64		processed = 0;
+	Datum		rows;
+
+	while (bulk_sync_next_load(shipment, &rows))
+	{
+		for (int null_keys = 0; null_keys <= (null_keys_sql != NULL ? 1 : 0); null_keys++)
+			processed += bulk_sync_run_shipped(plan, shipment, rows,
+											   null_keys ? null_keys_sql : sql,
+											   returning ? bulk_sync_receive_written : NULL,
+											   state);
+	}
+	bulk_sync_end_shipment(shipment);
+	/* Citus counts rows that ON CONFLICT passed over */
+	return returning ? state->returned - before : processed;
+}
+
+static bool
+write_deletes(Writing *writing)
+{
+	BulkSyncApply *state = &writing->state;
+	const BulkSyncPlan *plan = state->plan;
+	const BulkSyncRowSet *set = &state->difference->deletes;
+
+	if (set->rows == 0)
+		return true;
+	writing->deleted = run_shipped(state, set, BULK_SYNC_SHIP_OLD,
+								   bulk_sync_deparse_delete(plan, false, false),
+								   set->nulls_in_key ?
+								   bulk_sync_deparse_delete(plan, true, false) : NULL, false);
+	return writing->deleted == set->rows;
+}
+
+static bool
+write_updates(Writing *writing)
+{
+	BulkSyncApply *state = &writing->state;
+	const BulkSyncPlan *plan = state->plan;
+	BulkSyncDifference *difference = state->difference;
+	const BulkSyncRowSet *set = &difference->updates;
+	bool		returning = plan->check_update_scope;
+	int64		written;
+
+	if (set->rows == 0)
+		return true;
+	state->check_scope = plan->check_update_scope;
+	state->is_update = true;
+	written = run_shipped(state, set, BULK_SYNC_SHIP_CHANGES,
+						  bulk_sync_deparse_update(plan, difference, BULK_SYNC_UPDATE_ALL, false,
+												   returning),
+						  set->nulls_in_key ?
+						  bulk_sync_deparse_update(plan, difference, BULK_SYNC_UPDATE_ALL, true,
+												   returning) : NULL, returning);
+	writing->deleted += set->marks;
+	writing->updated = set->rows - set->marks;
+	return written == set->rows;
+}
+
+static bool
+write_inserts(Writing *writing)
+{
+	BulkSyncApply *state = &writing->state;
+	const BulkSyncPlan *plan = state->plan;
+	const BulkSyncRowSet *set = &state->difference->inserts;
+	bool		returning = plan->check_insert_scope || plan->options->ignore_conflicts;
+
+	if (set->rows == 0)
+		return true;
+	state->check_scope = plan->check_insert_scope;
+	state->is_update = false;
+	writing->inserted = run_shipped(state, set, BULK_SYNC_SHIP_NEW,
+									bulk_sync_deparse_insert(plan, state->difference, returning),
+									NULL, returning);
+	return true;
+}
+
+static bool
+write_difference(void *arg)
+{
+	Writing    *writing = (Writing *) arg;
+	bool		done;
+
+	done = write_deletes(writing);
+	bulk_sync_phase_done("deletes");
+	done = done && write_updates(writing);
+	bulk_sync_phase_done("updates");
+	done = done && write_inserts(writing);
+	bulk_sync_phase_done("inserts");
+	return done;
+}
+
+/*
+ * Writes the difference and counts what was written.  Returns false, with
+ * nothing written, if a row is no longer what was read.
+ */
+bool
+bulk_sync_apply_distributed(const BulkSyncPlan *plan, BulkSyncDifference *difference,
+							BulkSyncCounts *counts)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Writing		writing;
+	volatile bool done = false;
+
+	memset(&writing, 0, sizeof(writing));
+	writing.state.plan = plan;
+	writing.state.difference = difference;
+	PG_TRY();
+	{
+		done = bulk_sync_attempt(write_difference, &writing);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		if (error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION && plan->matching &&
+			!plan->options->ignore_conflicts && difference->inserts.rows > 0)
+		{
+			FlushErrorState();
+			bulk_sync_check_concurrent_insert(&writing.state);
+			ReThrowError(error);
+		}
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+
+	if (!done)
+	{
+		if (IsolationUsesXactSnapshot())
+			bulk_sync_serialization_error();
+		return false;
+	}
+	counts->deleted = writing.deleted;
+	counts->updated = writing.updated;
+	counts->inserted = writing.inserted;
+	counts->skipped += difference->planned_inserts - writing.inserted;
+	return true;
+}

@@ -1,0 +1,26 @@
+/*-------------------------------------------------------------------------
+ *
+ * deparse.h
+ *	  What the files that write SQL share with each other, and with no other.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BULK_SYNC_DEPARSE_H
+#define BULK_SYNC_DEPARSE_H
+
+#include "bulk_sync.h"
+
+/* in deparse.c */
+extern const char *attribute_sql(const BulkSyncPlan *plan, AttrNumber attno);
+extern char *target_column_sql(const BulkSyncPlan *plan, AttrNumber attno);
+extern const char *operator_sql(Oid operator);
+extern const char *collation_sql(Oid collation);
+extern char *type_sql(Oid type, int32 typmod);
+extern char *diff_sql(const BulkSyncPlan *plan, AttrNumber attno);
+extern void append_equality(StringInfo buf, const BulkSyncEquality *equality,
+							const char *left, const char *right, Oid right_type);
+
+/* in deparse_distributed.c */
+extern void append_shipped_address(StringInfo buf, const BulkSyncPlan *plan, bool null_keys);
+
+#endif							/* BULK_SYNC_DEPARSE_H */

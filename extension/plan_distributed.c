@@ -1,0 +1,337 @@
+/*-------------------------------------------------------------------------
+ *
+ * plan_distributed.c
+ *	  Is the target a table of Citus, and can this call be carried out there?
+ *
+ * Citus keeps an empty table under the name of a distributed one; the rows are
+ * on its shards.  It is recognized by its own catalog, at run time: nothing of
+ * Citus is needed to build or to install this extension, and a server without
+ * it pays one look into a cache.
+ *
+ * What cannot hold on shards is refused here, before any row is read.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "bulk_sync.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/pg_namespace.h"
+#include "commands/trigger.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rls.h"
+
+/* What Citus says of a table */
+#define METHOD_HASH		'h'
+#define METHOD_NONE		'n'
+#define COPY_EVERYWHERE 't'
+
+/* A column of Citus' catalog: they are found by name, for they may move */
+static Datum
+catalog_value(Relation catalog, HeapTuple tuple, const char *name, bool *isnull)
+{
+	AttrNumber	attno = get_attnum(RelationGetRelid(catalog), name);
+
+	if (attno == InvalidAttrNumber)
+		elog(ERROR, "unexpected form of %s", RelationGetRelationName(catalog));
+	return heap_getattr(tuple, attno, RelationGetDescr(catalog), isnull);
+}
+
+/* Fills in how Citus has distributed a relation; false: not at all */
+static bool
+read_distribution(Oid relid, char *method, char *model, AttrNumber *attno)
+{
+	Oid			catalog_oid = get_relname_relid("pg_dist_partition", PG_CATALOG_NAMESPACE);
+	Relation	catalog;
+	SysScanDesc scan;
+	ScanKeyData key;
+	HeapTuple	tuple;
+	bool		found = false;
+
+	if (!OidIsValid(catalog_oid))
+		return false;
+	catalog = table_open(catalog_oid, AccessShareLock);
+	ScanKeyInit(&key, get_attnum(catalog_oid, "logicalrelid"), BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(relid));
+	scan = systable_beginscan(catalog, InvalidOid, false, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		bool		isnull;
+		Datum		value;
+
+		found = true;
+		*method = DatumGetChar(catalog_value(catalog, tuple, "partmethod", &isnull));
+		*model = DatumGetChar(catalog_value(catalog, tuple, "repmodel", &isnull));
+		value = catalog_value(catalog, tuple, "partkey", &isnull);
+		*attno = isnull ? InvalidAttrNumber :
+			castNode(Var, stringToNode(TextDatumGetCString(value)))->varattno;
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return found;
+}
+
+bool
+bulk_sync_is_distributed(Oid relid)
+{
+	char		method;
+	char		model;
+	AttrNumber	attno;
+
+	return read_distribution(relid, &method, &model, &attno);
+}
+
+/* What Citus says of the target; NULL: it is an ordinary relation */
+BulkSyncDistribution *
+bulk_sync_find_distribution(const BulkSyncOptions *options, Relation target)
+{
+	BulkSyncDistribution *distribution;
+	char		method;
+	char		model;
+	AttrNumber	attno;
+
+	if (!read_distribution(RelationGetRelid(target), &method, &model, &attno))
+		return NULL;
+	if (method != METHOD_HASH && method != METHOD_NONE)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("distributed table \"%s\" cannot be synced",
+						RelationGetRelationName(target)),
+				 errdetail("It is not distributed by hash."),
+				 errhint("Distribute the table by hash, or make it a reference table.")));
+	if (options->purpose == BULK_SYNC_RETURN || options->purpose == BULK_SYNC_HISTORY)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("%s cannot be used on distributed table \"%s\"",
+						options->function, RelationGetRelationName(target)),
+				 options->purpose == BULK_SYNC_RETURN ?
+				 errhint("Call bulk_compare() and then bulk_sync() in one transaction, with lock_mode => 'exclusive'.") :
+				 errhint("Use bulk_sync() with actions => '{insert}' and a key that contains the order column.")));
+
+	distribution = palloc0(sizeof(BulkSyncDistribution));
+	distribution->reference = method == METHOD_NONE && model == COPY_EVERYWHERE;
+	distribution->attno = attno;
+	distribution->read_index = distribution->column_index = -1;
+	return distribution;
+}
+
+/*-------------------------------------------------------------------------
+ * A scope on one shard
+ *-------------------------------------------------------------------------
+ */
+static bool
+contains_parameter(Node *node, void *arg)
+{
+	if (node == NULL)
+		return false;
+	return IsA(node, Param) || IsA(node, SubLink) ||
+		expression_tree_walker(node, contains_parameter, arg);
+}
+
+/* Is the expression the distribution column?  Columns are parameters by now. */
+static bool
+is_distribution_column(const BulkSyncPlan *plan, const BulkSyncCondition *condition, Node *node)
+{
+	while (node != NULL && IsA(node, RelabelType))
+		node = (Node *) ((RelabelType *) node)->arg;
+	return node != NULL && IsA(node, Param) &&
+		condition->vars[((Param *) node)->paramid - 1].attno == plan->distribution->attno;
+}
+
+/* From "distribution column = expression" the expression, else NULL */
+static Expr *
+pinned_expression(const BulkSyncPlan *plan, const BulkSyncCondition *condition)
+{
+	OpExpr	   *op = (OpExpr *) condition->expr;
+	Node	   *left;
+	Node	   *right;
+
+	if (!IsA(op, OpExpr) || list_length(op->args) != 2)
+		return NULL;
+	left = linitial(op->args);
+	right = lsecond(op->args);
+	if (!op_mergejoinable(op->opno, exprType(left)))
+		return NULL;
+	if (is_distribution_column(plan, condition, left) && !contains_parameter(right, NULL))
+		return (Expr *) right;
+	if (is_distribution_column(plan, condition, right) && !contains_parameter(left, NULL))
+		return (Expr *) left;
+	return NULL;
+}
+
+/* Does the scope let in one value of the distribution column alone? */
+static void
+find_pinned_value(BulkSyncPlan *plan)
+{
+	BulkSyncDistribution *distribution = plan->distribution;
+	Form_pg_attribute attr = TupleDescAttr(RelationGetDescr(plan->target),
+										   distribution->attno - 1);
+	ListCell   *lc;
+
+	for (int i = 0; i < plan->nscope_values; i++)
+	{
+		BulkSyncScopeColumn *scope = &plan->scope_values[i];
+
+		if (scope->target_attno == distribution->attno && !scope->isnull)
+			distribution->pinned = (Expr *) makeConst(attr->atttypid, -1, attr->attcollation,
+													  attr->attlen, scope->value, false,
+													  attr->attbyval);
+	}
+	foreach(lc, plan->scope_conjuncts)
+	{
+		Expr	   *expr = pinned_expression(plan, (BulkSyncCondition *) lfirst(lc));
+
+		if (distribution->pinned == NULL && expr != NULL &&
+			exprType((Node *) expr) == attr->atttypid)
+			distribution->pinned = expr;
+	}
+}
+
+/* The pinned value, once the plan stands */
+static void
+evaluate_pinned_value(BulkSyncPlan *plan)
+{
+	BulkSyncDistribution *distribution = plan->distribution;
+	ExprContext *econtext;
+	ExprState  *state;
+	int16		typlen;
+	bool		typbyval;
+
+	if (distribution->pinned == NULL)
+		return;
+	econtext = CreateStandaloneExprContext();
+	state = ExecInitExpr(expression_planner((Expr *) copyObject(distribution->pinned)), NULL);
+	distribution->pinned_value = ExecEvalExprSwitchContext(state, econtext,
+														   &distribution->pinned_isnull);
+	get_typlenbyval(exprType((Node *) distribution->pinned), &typlen, &typbyval);
+	if (!distribution->pinned_isnull)
+		distribution->pinned_value = datumCopy(distribution->pinned_value, typbyval, typlen);
+	FreeExprContext(econtext, true);
+}
+
+/*-------------------------------------------------------------------------
+ * What cannot hold
+ *-------------------------------------------------------------------------
+ */
+static void
+check_key(const BulkSyncPlan *plan, const char *column)
+{
+	const BulkSyncDistribution *distribution = plan->distribution;
+
+	if (!plan->matching || distribution->pinned != NULL ||
+		(distribution->column_index >= 0 && plan->columns[distribution->column_index].key))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("the key of distributed table \"%s\" must contain its distribution column \"%s\"",
+					RelationGetRelationName(plan->target), column),
+			 errdetail("Rows are matched on each shard by itself."),
+			 errhint("Add the column to \"key_columns\", or name its one value in \"scope_values\".")));
+}
+
+static void
+check_distribution_column(const BulkSyncPlan *plan, const char *name)
+{
+	int			index = plan->distribution->column_index;
+	const BulkSyncColumn *column = index >= 0 ? &plan->columns[index] : NULL;
+
+	if (plan->options->insert && (column == NULL || !column->insertable))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("distribution column \"%s\" of relation \"%s\" is neither staged nor supplied",
+						name, RelationGetRelationName(plan->target)),
+				 errhint("Add the column to \"%s\", or give its value in scope_values.",
+						 RelationGetRelationName(plan->staged))));
+	if (column != NULL && (column->role == BULK_SYNC_ROLE_TOUCH ||
+						   column->role == BULK_SYNC_ROLE_FILL))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("column \"%s\" cannot be named in \"%s\"", name,
+						bulk_sync_role_argument(column->role)),
+				 errdetail("It is the distribution column, which cannot be updated.")));
+	if (plan->soft_attno == plan->distribution->attno)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("column \"%s\" cannot be the soft-delete column", name),
+				 errdetail("It is the distribution column, which cannot be updated.")));
+}
+
+/* The columns are known: what do they say about shards? */
+void
+bulk_sync_plan_distribution(BulkSyncPlan *plan)
+{
+	BulkSyncDistribution *distribution = plan->distribution;
+	Form_pg_attribute attr;
+	BulkSyncEquality equality;
+
+	if (distribution == NULL)
+		return;
+	if (check_enable_rls(RelationGetRelid(plan->target), InvalidOid, true) == RLS_ENABLED)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("row-level security is enabled on distributed table \"%s\"",
+						RelationGetRelationName(plan->target)),
+				 errdetail("What the policies would let through, only the shards know."),
+				 errhint("Let a role sync that the policies do not apply to.")));
+	if (distribution->attno == InvalidAttrNumber)
+		return;
+
+	attr = TupleDescAttr(RelationGetDescr(plan->target), distribution->attno - 1);
+	bulk_sync_init_equality(&equality, attr->atttypid, attr->attcollation,
+							NameStr(attr->attname));
+	distribution->eq_opr = equality.eq_opr;
+	distribution->column_index = bulk_sync_find_column(plan, distribution->attno);
+	distribution->read_index = plan->read_index[distribution->attno - 1];
+	find_pinned_value(plan);
+	check_key(plan, NameStr(attr->attname));
+	check_distribution_column(plan, NameStr(attr->attname));
+}
+
+/* The locks are held and all triggers known */
+void
+bulk_sync_plan_distributed_writing(BulkSyncPlan *plan, const TriggerDesc *triggers)
+{
+	int			index = plan->distribution->column_index;
+
+	if (!plan->options->dry_run &&
+		(triggers->trig_insert_before_row || triggers->trig_update_before_row ||
+		 triggers->trig_delete_before_row))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("distributed table \"%s\" has BEFORE triggers",
+						RelationGetRelationName(plan->target)),
+				 errdetail("A row that they suppress cannot be told from one that somebody else changed."),
+				 errhint("Disable them for the sync, or make them AFTER triggers.")));
+
+	/* It is always compared: no row can go to another shard */
+	if (index >= 0)
+		plan->columns[index].unique = true;
+	evaluate_pinned_value(plan);
+}
+
+/*
+ * Takes the lock of the call on the other nodes as well, so that syncs which
+ * were started there wait for this one.  Citus does so for LOCK TABLE, which
+ * asks for other privileges than the call; who has not got those is alone.
+ */
+void
+bulk_sync_lock_distributed(const BulkSyncOptions *options)
+{
+	if (!bulk_sync_is_distributed(options->target) || options->lock_mode <= RowExclusiveLock ||
+		pg_class_aclmask(options->target, GetUserId(), ACL_UPDATE | ACL_DELETE | ACL_TRUNCATE,
+						 ACLMASK_ANY) == ACL_NO_RIGHTS)
+		return;
+	bulk_sync_run_command(bulk_sync_deparse_lock_table(options->target, options->lock_mode));
+}

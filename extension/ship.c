@@ -1,0 +1,286 @@
+/*-------------------------------------------------------------------------
+ *
+ * ship.c
+ *	  Rows of a difference on their way to the shards of a distributed table.
+ *
+ * They go along with a statement, as an array of records: Citus sends rows that
+ * are to be found to the nodes that may have them, and new rows to their shard.
+ * A statement gets as many as are worth its while, and not more than memory
+ * allows.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "ship.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "rewrite/rewriteHandler.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+/*
+ * Each shard reads all of the rows that are to be found, so that many of them
+ * are sent in several loads; of new rows it gets its own alone.
+ */
+#define MAX_ROWS_TO_FIND	20000
+#define MAX_ROWS_TO_INSERT	100000
+#define MAX_BYTES			(16 * 1024 * 1024)
+
+struct BulkSyncShipment
+{
+	const BulkSyncPlan *plan;
+	const BulkSyncDifference *difference;
+	const BulkSyncRowSet *set;
+	MemoryContext context;
+	MemoryContext load_context;
+	TupleDesc	desc;
+	AttrNumber *attnos;			/* in the difference row; beyond it: in the old row */
+	Datum	   *values;
+	bool	   *isnull;
+	Datum	   *old_values;
+	bool	   *old_isnull;
+	bool		needs_old;
+	TupleTableSlot *slot;
+	bool		more;			/* a row waits in the slot */
+	ExprState **defaults;		/* by column: what a NULL asks for */
+	ExprContext *econtext;
+	int			max_rows;
+};
+
+/* Is an attribute of that number one of the old row? */
+static int
+old_index(const BulkSyncPlan *plan, AttrNumber attno)
+{
+	return attno - BULK_SYNC_SHIPPED_OLD(plan, 0);
+}
+
+/* The attributes to send: of the difference row, then of the old row */
+static List *
+attributes_to_ship(const BulkSyncDifference *difference, BulkSyncShipmentKind kind)
+{
+	const BulkSyncPlan *plan = difference->plan;
+	List	   *attnos = NIL;
+	bool		old = kind == BULK_SYNC_SHIP_OLD || kind == BULK_SYNC_SHIP_CHANGES;
+
+	if (kind == BULK_SYNC_SHIP_NEW)
+		attnos = lappend_int(attnos, BULK_SYNC_DIFF_POSITION);
+	if (kind == BULK_SYNC_SHIP_CHANGES)
+		attnos = list_make4_int(BULK_SYNC_DIFF_MARK, BULK_SYNC_DIFF_SET_SOFT,
+								BULK_SYNC_DIFF_SOFT, BULK_SYNC_DIFF_TAKES);
+	for (int i = 0; i < plan->ncolumns; i++)
+	{
+		if (kind == BULK_SYNC_SHIP_CHANGES ? bulk_sync_column_is_set(plan, i, difference) :
+			kind == BULK_SYNC_SHIP_NEW ? plan->columns[i].insertable :
+			kind == BULK_SYNC_SHIP_KEYS ? i < plan->nkeys : false)
+			attnos = lappend_int(attnos, BULK_SYNC_DIFF_WANTED(i));
+	}
+	for (int i = 0; old && i < plan->nread_to_match; i++)
+		attnos = lappend_int(attnos, BULK_SYNC_SHIPPED_OLD(plan, i));
+	return attnos;
+}
+
+static void
+init_desc(BulkSyncShipment *shipment, List *attnos)
+{
+	const BulkSyncPlan *plan = shipment->plan;
+	int			natts = list_length(attnos);
+	ListCell   *lc;
+
+	if (natts > MaxTupleAttributeNumber)
+		ereport(ERROR,
+				(errcode(ERRCODE_TOO_MANY_COLUMNS),
+				 errmsg("distributed table \"%s\" has too many columns to be synced",
+						RelationGetRelationName(plan->target)),
+				 errhint("Name fewer columns in \"columns\".")));
+	shipment->desc = CreateTemplateTupleDesc(natts);
+	shipment->attnos = palloc(natts * sizeof(AttrNumber));
+	foreach(lc, attnos)
+	{
+		int			i = foreach_current_index(lc);
+		AttrNumber	attno = lfirst_int(lc);
+		int			index = old_index(plan, attno);
+		Form_pg_attribute attr = index >= 0 ? TupleDescAttr(plan->read_desc, index) :
+			TupleDescAttr(shipment->set->desc, attno - 1);
+
+		shipment->attnos[i] = attno;
+		shipment->needs_old |= index >= 0;
+		bulk_sync_init_entry(plan, shipment->desc, i + 1, attr->atttypid, attr->atttypmod,
+							 attr->attcollation);
+		/* Called by what it is, and not by its place */
+		namestrcpy(&TupleDescAttr(shipment->desc, i)->attname,
+				   psprintf("%sc%d", plan->prefix, attno));
+	}
+	shipment->desc = BlessTupleDesc(shipment->desc);
+}
+
+/* The defaults of columns in which a NULL asks for one: as COPY evaluates them */
+static void
+init_defaults(BulkSyncShipment *shipment)
+{
+	const BulkSyncPlan *plan = shipment->plan;
+
+	shipment->defaults = palloc0(Max(plan->ncolumns, 1) * sizeof(ExprState *));
+	for (int i = 0; i < plan->ncolumns; i++)
+	{
+		const BulkSyncColumn *column = &plan->columns[i];
+		Expr	   *value;
+
+		if (!column->assigned || !column->insertable)
+			continue;
+		value = (Expr *) build_column_default(plan->target, column->target_attno);
+		if (value != NULL)
+			shipment->defaults[i] = ExecInitExpr(expression_planner(value), NULL);
+	}
+	shipment->econtext = CreateStandaloneExprContext();
+}
+
+/* The row that waits outlives the load before it, so it is not in its context */
+static void
+advance(BulkSyncShipment *shipment)
+{
+	MemoryContext oldcontext = MemoryContextSwitchTo(shipment->context);
+
+	shipment->more = tuplestore_gettupleslot(shipment->set->store, true, false, shipment->slot);
+	MemoryContextSwitchTo(oldcontext);
+}
+
+BulkSyncShipment *
+bulk_sync_begin_shipment(BulkSyncDifference *difference, const BulkSyncRowSet *set,
+						 BulkSyncShipmentKind kind)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "bulk_sync shipment",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext oldcontext = MemoryContextSwitchTo(context);
+	BulkSyncShipment *shipment = palloc0(sizeof(BulkSyncShipment));
+
+	shipment->plan = difference->plan;
+	shipment->difference = difference;
+	shipment->set = set;
+	shipment->context = context;
+	shipment->load_context = AllocSetContextCreate(context, "bulk_sync load",
+												   ALLOCSET_DEFAULT_SIZES);
+	init_desc(shipment, attributes_to_ship(difference, kind));
+	shipment->values = palloc(shipment->desc->natts * sizeof(Datum));
+	shipment->isnull = palloc(shipment->desc->natts * sizeof(bool));
+	shipment->old_values = palloc(Max(difference->old_desc->natts, 1) * sizeof(Datum));
+	shipment->old_isnull = palloc(Max(difference->old_desc->natts, 1) * sizeof(bool));
+	shipment->max_rows = kind == BULK_SYNC_SHIP_NEW ? MAX_ROWS_TO_INSERT : MAX_ROWS_TO_FIND;
+	if (kind == BULK_SYNC_SHIP_NEW)
+		init_defaults(shipment);
+	shipment->slot = MakeSingleTupleTableSlot(set->desc, &TTSOpsMinimalTuple);
+	tuplestore_select_read_pointer(set->store, 0);
+	tuplestore_rescan(set->store);
+	advance(shipment);
+	MemoryContextSwitchTo(oldcontext);
+	return shipment;
+}
+
+/* The row in the slot, as a record */
+static HeapTuple
+form_row(BulkSyncShipment *shipment)
+{
+	const BulkSyncPlan *plan = shipment->plan;
+
+	slot_getallattrs(shipment->slot);
+	if (shipment->needs_old)
+		bulk_sync_deform_record(shipment->slot->tts_values[BULK_SYNC_DIFF_OLD - 1],
+								shipment->difference->old_desc, shipment->old_values,
+								shipment->old_isnull);
+	for (int i = 0; i < shipment->desc->natts; i++)
+	{
+		AttrNumber	attno = shipment->attnos[i];
+		int			index = old_index(plan, attno);
+		int			column = attno - BULK_SYNC_DIFF_WANTED(0);
+
+		shipment->values[i] = index >= 0 ? shipment->old_values[index] :
+			shipment->slot->tts_values[attno - 1];
+		shipment->isnull[i] = index >= 0 ? shipment->old_isnull[index] :
+			shipment->slot->tts_isnull[attno - 1];
+		if (index < 0 && column >= 0 && shipment->isnull[i] && shipment->defaults != NULL &&
+			shipment->defaults[column] != NULL)
+			shipment->values[i] = ExecEvalExprSwitchContext(shipment->defaults[column],
+															shipment->econtext,
+															&shipment->isnull[i]);
+	}
+	return heap_form_tuple(shipment->desc, shipment->values, shipment->isnull);
+}
+
+/* The next rows, as an array of records; false if there are no more */
+bool
+bulk_sync_next_load(BulkSyncShipment *shipment, Datum *rows)
+{
+	MemoryContext oldcontext;
+	Datum	   *records;
+	Size		bytes = 0;
+	int			nrecords = 0;
+
+	if (!shipment->more)
+		return false;
+	MemoryContextReset(shipment->load_context);
+	oldcontext = MemoryContextSwitchTo(shipment->load_context);
+	records = palloc(shipment->max_rows * sizeof(Datum));
+	while (shipment->more && nrecords < shipment->max_rows && bytes < MAX_BYTES)
+	{
+		HeapTuple	tuple = form_row(shipment);
+
+		CHECK_FOR_INTERRUPTS();
+		bytes += tuple->t_len;
+		records[nrecords++] = HeapTupleGetDatum(tuple);
+		if (shipment->defaults != NULL)
+			ResetExprContext(shipment->econtext);
+		advance(shipment);
+	}
+	*rows = PointerGetDatum(construct_array(records, nrecords, RECORDOID, -1, false,
+											TYPALIGN_DOUBLE));
+	MemoryContextSwitchTo(oldcontext);
+	return true;
+}
+
+/*
+ * Runs a statement over difference rows with a load of them; returns the number
+ * of rows that it processed.
+ */
+uint64
+bulk_sync_run_shipped(const BulkSyncPlan *plan, const BulkSyncShipment *shipment, Datum rows,
+					  const char *sql, BulkSyncRowCallback callback, void *arg)
+{
+	const BulkSyncDistribution *distribution = plan->distribution;
+	MemoryContext oldcontext = MemoryContextSwitchTo(shipment->load_context);
+	Oid			types[2] = {RECORDARRAYOID, InvalidOid};
+	Datum		values[2] = {rows, (Datum) 0};
+	BulkSyncStatement *statement;
+	uint64		processed;
+
+	if (distribution->pinned != NULL)
+	{
+		types[1] = exprType((Node *) distribution->pinned);
+		values[1] = distribution->pinned_value;
+	}
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	statement = bulk_sync_prepare_with_values(bulk_sync_deparse_shipped(plan, shipment->desc, sql),
+											  distribution->pinned != NULL ? 2 : 1,
+											  types, values, plan->target);
+	processed = bulk_sync_run(statement, NULL, false, callback, arg);
+	PopActiveSnapshot();
+	MemoryContextSwitchTo(oldcontext);
+	return processed;
+}
+
+void
+bulk_sync_end_shipment(BulkSyncShipment *shipment)
+{
+	ExecDropSingleTupleTableSlot(shipment->slot);
+	if (shipment->econtext != NULL)
+		FreeExprContext(shipment->econtext, true);
+	MemoryContextDelete(shipment->context);
+}
