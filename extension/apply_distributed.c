@@ -39,6 +39,8 @@ run_shipped(BulkSyncApply *state, const BulkSyncRowSet *set, BulkSyncShipmentKin
 	int64		before = state->returned;
 	int64		processed = 0;
 
+	if (kind != BULK_SYNC_SHIP_NEW)
+		(void) bulk_sync_ship_to_table(shipment);
 	while (bulk_sync_next_load(shipment))
 	{
 		for (int null_keys = 0; null_keys <= (null_keys_sql != NULL ? 1 : 0); null_keys++)

@@ -17,6 +17,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
@@ -314,6 +315,14 @@ bulk_sync_plan_distribution(BulkSyncPlan *plan)
 						RelationGetRelationName(plan->target)),
 				 errdetail("What the policies would let through, only the shards know."),
 				 errhint("Let a role sync that the policies do not apply to.")));
+	if (!plan->options->dry_run && IsolationUsesXactSnapshot() && !distribution->reference)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("distributed table \"%s\" cannot be synced in a %s transaction",
+						RelationGetRelationName(plan->target),
+						XactIsoLevel == XACT_SERIALIZABLE ? "SERIALIZABLE" : "REPEATABLE READ"),
+				 errdetail("Each node has a snapshot of its own, and what changed since cannot be seen."),
+				 errhint("Use READ COMMITTED.")));
 	if (distribution->attno == InvalidAttrNumber)
 		return;
 
