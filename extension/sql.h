@@ -49,6 +49,14 @@ extern const char *bulk_sync_deparse_fill_shard_table(const BulkSyncPlan *plan, 
 extern const char *bulk_sync_deparse_over_table(const BulkSyncPlan *plan, const char *name,
 												const char *statement);
 
+/* in deparse_shards.c */
+extern const char *bulk_sync_deparse_count_staged(const BulkSyncPlan *plan);
+extern const char *bulk_sync_deparse_duplicates(const BulkSyncPlan *plan);
+extern const char *bulk_sync_deparse_pairs(const BulkSyncPlan *plan, bool new_on_shards);
+extern const char *bulk_sync_deparse_count_scope(const BulkSyncPlan *plan);
+extern const char *bulk_sync_deparse_count_new(const BulkSyncPlan *plan);
+extern const char *bulk_sync_deparse_insert_new(const BulkSyncPlan *plan);
+
 /* What is special about a statement: flags of bulk_sync_prepare() */
 #define BULK_SYNC_BY_ADDRESS	0x01	/* fetches each row by its tid */
 #define BULK_SYNC_UNSEEN		0x02	/* an INSERT: what it returns, only we see */
