@@ -429,8 +429,9 @@ def row_security(test):
     admin.query('set client_min_messages to error; drop role if exists %s' % ROLE)
     admin.query('create role %s login; grant usage on schema near, far to %s' % (ROLE, ROLE))
     for schema in ('near', 'far'):
-        admin.query('alter table %s.target enable row level security; grant all on %s.target to %s; create policy p on %s.target to %s using (g < 3)' % (
-            schema, schema, ROLE, schema, ROLE))
+        for statement in ('alter table %s.target enable row level security' % schema, 'grant all on %s.target to %s' % (schema, ROLE),
+                          'create policy p on %s.target to %s using (g < 3)' % (schema, ROLE)):
+            admin.query(statement)
     sessions = {schema: pair.session(schema, user=ROLE) for schema in ('near', 'far')}
     try:
         for session in sessions.values():
