@@ -116,6 +116,7 @@ find_difference(Call *call)
 	check_transaction_snapshot(call->plan, difference);
 	bulk_sync_apply_policies(call->plan, difference);
 	bulk_sync_check_difference(difference);
+	bulk_sync_check_trades(call->plan, difference);
 	PopActiveSnapshot();
 	bulk_sync_phase_done("difference");
 

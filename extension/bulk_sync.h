@@ -682,6 +682,9 @@ extern void bulk_sync_check_empty(const BulkSyncPlan *plan, int64 staged_rows);
 extern void bulk_sync_out_of_scope_error(const BulkSyncPlan *plan, const char *key, bool update);
 extern void bulk_sync_check_difference(const BulkSyncDifference *difference);
 
+/* in trades.c */
+extern void bulk_sync_check_trades(const BulkSyncPlan *plan, const BulkSyncDifference *difference);
+
 /* in lock.c */
 extern bool bulk_sync_lock_planned_rows(const BulkSyncPlan *plan,
 										const BulkSyncDifference *difference);
