@@ -23,6 +23,8 @@
 typedef struct Writing
 {
 	BulkSyncApply state;
+	bool		inserting;
+	bool		for_error;		/* once more, for the error that it was */
 	int64		deleted;
 	int64		updated;
 	int64		inserted;
@@ -33,17 +35,14 @@ static int64
 run_shipped(BulkSyncApply *state, const BulkSyncRowSet *set, BulkSyncShipmentKind kind,
 			const char *sql, const char *null_keys_sql, bool returning)
 {
-	const BulkSyncPlan *plan = state->plan;
 	BulkSyncShipment *shipment = bulk_sync_begin_shipment(state->difference, set, kind);
 	int64		before = state->returned;
 	int64		processed = 0;
-	Datum		rows;
 
-	while (bulk_sync_next_load(shipment, &rows))
+	while (bulk_sync_next_load(shipment))
 	{
 		for (int null_keys = 0; null_keys <= (null_keys_sql != NULL ? 1 : 0); null_keys++)
-			processed += bulk_sync_run_shipped(plan, shipment, rows,
-											   null_keys ? null_keys_sql : sql,
+			processed += bulk_sync_run_shipped(shipment, null_keys ? null_keys_sql : sql,
 											   returning ? bulk_sync_receive_written : NULL,
 											   state);
 	}
@@ -99,10 +98,12 @@ write_inserts(Writing *writing)
 	BulkSyncApply *state = &writing->state;
 	const BulkSyncPlan *plan = state->plan;
 	const BulkSyncRowSet *set = &state->difference->inserts;
-	bool		returning = plan->check_insert_scope || plan->options->ignore_conflicts;
+	bool		returning = plan->check_insert_scope || plan->options->ignore_conflicts ||
+		writing->for_error;
 
 	if (set->rows == 0)
 		return true;
+	writing->inserting = true;
 	state->check_scope = plan->check_insert_scope;
 	state->is_update = false;
 	writing->inserted = run_shipped(state, set, BULK_SYNC_SHIP_NEW,
@@ -127,23 +128,22 @@ write_difference(void *arg)
 }
 
 /*
- * Writes the difference and counts what was written.  Returns false, with
- * nothing written, if a row is no longer what was read.
+ * Writes in a subtransaction.  Returns false, with nothing written, if that has
+ * to be done again: a row is no longer what was read, or the error has no code.
  */
-bool
-bulk_sync_apply_distributed(const BulkSyncPlan *plan, BulkSyncDifference *difference,
-							BulkSyncCounts *counts)
+static bool
+try_to_write(Writing *writing)
 {
+	const BulkSyncPlan *plan = writing->state.plan;
+	BulkSyncDifference *difference = writing->state.difference;
 	MemoryContext context = CurrentMemoryContext;
-	Writing		writing;
 	volatile bool done = false;
 
-	memset(&writing, 0, sizeof(writing));
-	writing.state.plan = plan;
-	writing.state.difference = difference;
+	writing->deleted = writing->updated = writing->inserted = 0;
+	writing->inserting = false;
 	PG_TRY();
 	{
-		done = bulk_sync_attempt(write_difference, &writing);
+		done = bulk_sync_attempt(write_difference, writing);
 	}
 	PG_CATCH();
 	{
@@ -151,17 +151,44 @@ bulk_sync_apply_distributed(const BulkSyncPlan *plan, BulkSyncDifference *differ
 
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
-		if (error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION && plan->matching &&
-			!plan->options->ignore_conflicts && difference->inserts.rows > 0)
+		FlushErrorState();
+
+		/*
+		 * New rows are copied to their shards, and of what goes wrong there
+		 * Citus hands on the words alone.  INSERT ... RETURNING goes another way.
+		 */
+		if (error->sqlerrcode == ERRCODE_INTERNAL_ERROR && writing->inserting &&
+			!writing->for_error)
+			writing->for_error = true;
+		else
 		{
-			FlushErrorState();
-			bulk_sync_check_concurrent_insert(&writing.state);
+			if (error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION && plan->matching &&
+				!plan->options->ignore_conflicts && difference->inserts.rows > 0)
+				bulk_sync_check_concurrent_insert(&writing->state);
 			ReThrowError(error);
 		}
-		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	return done;
+}
 
+/*
+ * Writes the difference and counts what was written.  Returns false, with
+ * nothing written, if a row is no longer what was read.
+ */
+bool
+bulk_sync_apply_distributed(const BulkSyncPlan *plan, BulkSyncDifference *difference,
+							BulkSyncCounts *counts)
+{
+	Writing		writing;
+	bool		done;
+
+	memset(&writing, 0, sizeof(writing));
+	writing.state.plan = plan;
+	writing.state.difference = difference;
+	done = try_to_write(&writing);
+	if (!done && writing.for_error)
+		done = try_to_write(&writing);
 	if (!done)
 	{
 		if (IsolationUsesXactSnapshot())

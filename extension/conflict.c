@@ -47,13 +47,11 @@ key_was_inserted_on_shards(BulkSyncApply *state)
 	BulkSyncShipment *shipment = bulk_sync_begin_shipment(state->difference, set,
 														  BULK_SYNC_SHIP_KEYS);
 	ConflictContext context = {state->difference->groups, false};
-	Datum		rows;
 
-	while (!context.found && bulk_sync_next_load(shipment, &rows))
+	while (!context.found && bulk_sync_next_load(shipment))
 	{
 		for (int null_keys = 0; null_keys <= (set->nulls_in_key ? 1 : 0); null_keys++)
-			bulk_sync_run_shipped(plan, shipment, rows,
-								  bulk_sync_deparse_conflict(plan, null_keys),
+			bulk_sync_run_shipped(shipment, bulk_sync_deparse_conflict(plan, null_keys),
 								  receive_conflict, &context);
 	}
 	bulk_sync_end_shipment(shipment);

@@ -5,8 +5,8 @@
  *
  * Such a statement cannot see rows that we hold: neither an ephemeral relation
  * nor a temporary table gets to the shards.  So the rows come with the
- * statement, as one value that is an array of records, which Citus sends to
- * the nodes that the statement is about.
+ * statement, as values that are arrays, which Citus sends to the nodes that the
+ * statement is about.
  *
  *-------------------------------------------------------------------------
  */
@@ -28,38 +28,72 @@ bulk_sync_deparse_lock_table(Oid relid, LOCKMODE mode)
 											   get_rel_name(relid)), name);
 }
 
-/* unnest(rows) AS prefix(columns): the rows are parameter $1 */
+/* "type COLLATE collation" of an attribute */
 static void
-append_shipped_rows(StringInfo buf, const BulkSyncPlan *plan, TupleDesc desc)
+append_definition(StringInfo buf, Form_pg_attribute attr)
 {
-	appendStringInfo(buf, "pg_catalog.unnest($1) AS %s(", plan->prefix);
+	appendStringInfo(buf, "%s", type_sql(attr->atttypid, attr->atttypmod));
+	if (OidIsValid(attr->attcollation))
+		appendStringInfo(buf, " COLLATE %s", collation_sql(attr->attcollation));
+}
+
+/*
+ * SELECT ... FROM unnest(rows): as records, in the parameter behind the scope values.
+ *
+ * Citus would send a query of constants on to the shards, as text, from which no
+ * record can be read.  One with a volatile function it runs here, in whatever
+ * modifies rows, and sends what comes of it.
+ */
+static void
+append_records(StringInfo buf, const BulkSyncPlan *plan, TupleDesc desc)
+{
+	appendStringInfo(buf, "SELECT * FROM pg_catalog.unnest($%d) AS %s(",
+					 plan->nscope_values + 1, plan->prefix);
+	for (int i = 0; i < desc->natts; i++)
+	{
+		appendStringInfo(buf, "%s%s ", i == 0 ? "" : ", ", NameStr(TupleDescAttr(desc, i)->attname));
+		append_definition(buf, TupleDescAttr(desc, i));
+	}
+	appendStringInfoString(buf, ") WHERE pg_catalog.clock_timestamp() IS NOT NULL");
+}
+
+/* The same of arrays with the values of each column, in as many parameters */
+static void
+append_columns(StringInfo buf, const BulkSyncPlan *plan, TupleDesc desc)
+{
+	appendStringInfoString(buf, "SELECT ");
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute attr = TupleDescAttr(desc, i);
 
-		appendStringInfo(buf, "%s%s %s", i == 0 ? "" : ", ", NameStr(attr->attname),
-						 type_sql(attr->atttypid, attr->atttypmod));
-		if (OidIsValid(attr->attcollation))
-			appendStringInfo(buf, " COLLATE %s", collation_sql(attr->attcollation));
+		appendStringInfo(buf, "%s%s.%s::", i == 0 ? "" : ", ", plan->prefix, NameStr(attr->attname));
+		append_definition(buf, attr);
+		appendStringInfo(buf, " AS %s", NameStr(attr->attname));
 	}
+	appendStringInfoString(buf, " FROM ROWS FROM (");
+	for (int i = 0; i < desc->natts; i++)
+		appendStringInfo(buf, "%spg_catalog.unnest($%d)", i == 0 ? "" : ", ",
+						 plan->nscope_values + i + 1);
+	appendStringInfo(buf, ") AS %s(", plan->prefix);
+	for (int i = 0; i < desc->natts; i++)
+		appendStringInfo(buf, "%s%s", i == 0 ? "" : ", ", NameStr(TupleDescAttr(desc, i)->attname));
 	appendStringInfoChar(buf, ')');
 }
 
 /* A statement over difference rows, with the rows of that shape that it is about */
 const char *
-bulk_sync_deparse_shipped(const BulkSyncPlan *plan, TupleDesc desc, const char *statement)
+bulk_sync_deparse_shipped(const BulkSyncPlan *plan, TupleDesc desc, bool by_column,
+						  const char *statement)
 {
 	StringInfoData buf;
 
 	initStringInfo(&buf);
-	appendStringInfo(&buf, "WITH %srows AS MATERIALIZED (SELECT * FROM ", plan->prefix);
-	append_shipped_rows(&buf, plan, desc);
-	/*
-	 * Citus would send a query of constants to the shards, as text, which no
-	 * record can be read from.  One with a volatile function it runs here, and
-	 * sends what comes of it.
-	 */
-	appendStringInfo(&buf, " WHERE pg_catalog.clock_timestamp() IS NOT NULL) %s", statement);
+	appendStringInfo(&buf, "WITH %srows AS MATERIALIZED (", plan->prefix);
+	if (by_column)
+		append_columns(&buf, plan, desc);
+	else
+		append_records(&buf, plan, desc);
+	appendStringInfo(&buf, ") %s", statement);
 	return buf.data;
 }
 
@@ -94,8 +128,8 @@ append_shipped_address(StringInfo buf, const BulkSyncPlan *plan, bool null_keys)
 		appendStringInfoString(buf, " AND ");
 	}
 	if (distribution->pinned != NULL)
-		appendStringInfo(buf, "%s %s $2 AND ", target_column_sql(plan, distribution->attno),
-						 operator_sql(distribution->eq_opr));
+		appendStringInfo(buf, "%s %s $%d AND ", target_column_sql(plan, distribution->attno),
+						 operator_sql(distribution->eq_opr), plan->nscope_values + 2);
 
 	/* ROW = ROW would be taken apart; a function of two rows is not */
 	appendStringInfoString(buf, "pg_catalog.record_image_eq(ROW(");

@@ -18,6 +18,8 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/pg_namespace.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
@@ -31,6 +33,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rls.h"
+#include "utils/syscache.h"
 
 /* What Citus says of a table */
 #define METHOD_HASH		'h'
@@ -93,6 +96,29 @@ bulk_sync_is_distributed(Oid relid)
 	return read_distribution(relid, &method, &model, &attno);
 }
 
+/* Citus keeps hands off its shards, and so do we: a row would be where nobody looks */
+static void
+check_no_shard(Relation target)
+{
+	Oid			argument = REGCLASSOID;
+	oidvector  *arguments = buildoidvector(&argument, 1);
+	Oid			function;
+
+	if (!OidIsValid(get_relname_relid("pg_dist_partition", PG_CATALOG_NAMESPACE)))
+		return;
+	function = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
+							   CStringGetDatum("relation_is_a_known_shard"),
+							   PointerGetDatum(arguments),
+							   ObjectIdGetDatum(PG_CATALOG_NAMESPACE));
+	if (OidIsValid(function) &&
+		DatumGetBool(OidFunctionCall1(function, ObjectIdGetDatum(RelationGetRelid(target)))))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is a shard of a distributed table",
+						RelationGetRelationName(target)),
+				 errhint("Sync the distributed table.")));
+}
+
 /* What Citus says of the target; NULL: it is an ordinary relation */
 BulkSyncDistribution *
 bulk_sync_find_distribution(const BulkSyncOptions *options, Relation target)
@@ -103,7 +129,10 @@ bulk_sync_find_distribution(const BulkSyncOptions *options, Relation target)
 	AttrNumber	attno;
 
 	if (!read_distribution(RelationGetRelid(target), &method, &model, &attno))
+	{
+		check_no_shard(target);
 		return NULL;
+	}
 	if (method != METHOD_HASH && method != METHOD_NONE)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),

@@ -5,7 +5,10 @@
  *
  * They go along with a statement, as an array of records: Citus sends rows that
  * are to be found to the nodes that may have them, and new rows to their shard.
- * A statement gets as many as are worth its while, and not more than memory
+ * A query may be sent on as it is, as text from which no record can be read: so
+ * keys go as arrays of their columns.
+ *
+ * A statement gets as many rows as are worth its while, and not more than memory
  * allows.
  *
  *-------------------------------------------------------------------------
@@ -23,6 +26,7 @@
 #include "rewrite/rewriteHandler.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -54,6 +58,13 @@ struct BulkSyncShipment
 	ExprState **defaults;		/* by column: what a NULL asks for */
 	ExprContext *econtext;
 	int			max_rows;
+	bool		by_column;		/* an array for each column, not one of records */
+
+	/* The parameters of a statement with the present load */
+	int			nparams;
+	Oid		   *types;
+	Datum	   *params;
+	Datum	   *arrays;			/* among them: the rows */
 };
 
 /* Is an attribute of that number one of the old row? */
@@ -122,6 +133,37 @@ init_desc(BulkSyncShipment *shipment, List *attnos)
 	shipment->desc = BlessTupleDesc(shipment->desc);
 }
 
+/*
+ * What the parameters are: the scope values, for conditions on the scope, then
+ * the rows, last the one value of the distribution column.
+ */
+static void
+init_params(BulkSyncShipment *shipment)
+{
+	const BulkSyncPlan *plan = shipment->plan;
+	const BulkSyncDistribution *distribution = plan->distribution;
+	int			narrays = shipment->by_column ? shipment->desc->natts : 1;
+	int			nparams = plan->nscope_values;
+
+	shipment->types = palloc((nparams + narrays + 1) * sizeof(Oid));
+	shipment->params = palloc0((nparams + narrays + 1) * sizeof(Datum));
+	for (int i = 0; i < nparams; i++)
+	{
+		shipment->types[i] = plan->scope_values[i].equality.type;
+		shipment->params[i] = plan->scope_values[i].value;
+	}
+	shipment->arrays = shipment->params + nparams;
+	for (int i = 0; i < narrays; i++)
+		shipment->types[nparams++] = !shipment->by_column ? RECORDARRAYOID :
+			get_array_type(bulk_sync_shipped_type(TupleDescAttr(shipment->desc, i)->atttypid));
+	if (distribution->pinned != NULL && !shipment->by_column)
+	{
+		shipment->types[nparams] = exprType((Node *) distribution->pinned);
+		shipment->params[nparams++] = distribution->pinned_value;
+	}
+	shipment->nparams = nparams;
+}
+
 /* The defaults of columns in which a NULL asks for one: as COPY evaluates them */
 static void
 init_defaults(BulkSyncShipment *shipment)
@@ -173,6 +215,8 @@ bulk_sync_begin_shipment(BulkSyncDifference *difference, const BulkSyncRowSet *s
 	shipment->isnull = palloc(shipment->desc->natts * sizeof(bool));
 	shipment->old_values = palloc(Max(difference->old_desc->natts, 1) * sizeof(Datum));
 	shipment->old_isnull = palloc(Max(difference->old_desc->natts, 1) * sizeof(bool));
+	shipment->by_column = kind == BULK_SYNC_SHIP_KEYS;
+	init_params(shipment);
 	shipment->max_rows = kind == BULK_SYNC_SHIP_NEW ? MAX_ROWS_TO_INSERT : MAX_ROWS_TO_FIND;
 	if (kind == BULK_SYNC_SHIP_NEW)
 		init_defaults(shipment);
@@ -184,9 +228,9 @@ bulk_sync_begin_shipment(BulkSyncDifference *difference, const BulkSyncRowSet *s
 	return shipment;
 }
 
-/* The row in the slot, as a record */
-static HeapTuple
-form_row(BulkSyncShipment *shipment)
+/* Takes the row in the slot apart */
+static void
+deform_row(BulkSyncShipment *shipment)
 {
 	const BulkSyncPlan *plan = shipment->plan;
 
@@ -211,65 +255,116 @@ form_row(BulkSyncShipment *shipment)
 															shipment->econtext,
 															&shipment->isnull[i]);
 	}
-	return heap_form_tuple(shipment->desc, shipment->values, shipment->isnull);
 }
 
-/* The next rows, as an array of records; false if there are no more */
-bool
-bulk_sync_next_load(BulkSyncShipment *shipment, Datum *rows)
+/* Rows as an array of records */
+static void
+load_records(BulkSyncShipment *shipment)
 {
-	MemoryContext oldcontext;
-	Datum	   *records;
+	Datum	   *records = palloc(shipment->max_rows * sizeof(Datum));
 	Size		bytes = 0;
 	int			nrecords = 0;
 
-	if (!shipment->more)
-		return false;
-	MemoryContextReset(shipment->load_context);
-	oldcontext = MemoryContextSwitchTo(shipment->load_context);
-	records = palloc(shipment->max_rows * sizeof(Datum));
 	while (shipment->more && nrecords < shipment->max_rows && bytes < MAX_BYTES)
 	{
-		HeapTuple	tuple = form_row(shipment);
+		HeapTuple	tuple;
 
 		CHECK_FOR_INTERRUPTS();
+		deform_row(shipment);
+		tuple = heap_form_tuple(shipment->desc, shipment->values, shipment->isnull);
 		bytes += tuple->t_len;
 		records[nrecords++] = HeapTupleGetDatum(tuple);
 		if (shipment->defaults != NULL)
 			ResetExprContext(shipment->econtext);
 		advance(shipment);
 	}
-	*rows = PointerGetDatum(construct_array(records, nrecords, RECORDOID, -1, false,
-											TYPALIGN_DOUBLE));
+	shipment->arrays[0] = PointerGetDatum(construct_array(records, nrecords, RECORDOID, -1,
+														  false, TYPALIGN_DOUBLE));
+}
+
+/* An array has no arrays for elements: such values go as text */
+Oid
+bulk_sync_shipped_type(Oid type)
+{
+	return OidIsValid(get_array_type(type)) ? type : TEXTOID;
+}
+
+/* A value that outlives its row, in the type in which it goes */
+static Datum
+shipped_value(Form_pg_attribute attr, Datum value)
+{
+	Oid			output;
+	bool		varlena;
+
+	if (bulk_sync_shipped_type(attr->atttypid) == attr->atttypid)
+		return datumCopy(value, attr->attbyval, attr->attlen);
+	getTypeOutputInfo(attr->atttypid, &output, &varlena);
+	return CStringGetTextDatum(OidOutputFunctionCall(output, value));
+}
+
+/* Rows as an array for each column */
+static void
+load_columns(BulkSyncShipment *shipment)
+{
+	int			natts = shipment->desc->natts;
+	ArrayBuildState **arrays = palloc0(natts * sizeof(ArrayBuildState *));
+
+	for (int nrows = 0; shipment->more && nrows < shipment->max_rows; nrows++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		deform_row(shipment);
+		for (int i = 0; i < natts; i++)
+		{
+			Form_pg_attribute attr = TupleDescAttr(shipment->desc, i);
+
+			arrays[i] = accumArrayResult(arrays[i], shipment->isnull[i] ? (Datum) 0 :
+										 shipped_value(attr, shipment->values[i]),
+										 shipment->isnull[i],
+										 bulk_sync_shipped_type(attr->atttypid),
+										 CurrentMemoryContext);
+		}
+		advance(shipment);
+	}
+	for (int i = 0; i < natts; i++)
+		shipment->arrays[i] = makeArrayResult(arrays[i], CurrentMemoryContext);
+}
+
+/* Loads the next rows; false if there are no more */
+bool
+bulk_sync_next_load(BulkSyncShipment *shipment)
+{
+	MemoryContext oldcontext;
+
+	if (!shipment->more)
+		return false;
+	MemoryContextReset(shipment->load_context);
+	oldcontext = MemoryContextSwitchTo(shipment->load_context);
+	if (shipment->by_column)
+		load_columns(shipment);
+	else
+		load_records(shipment);
 	MemoryContextSwitchTo(oldcontext);
 	return true;
 }
 
 /*
- * Runs a statement over difference rows with a load of them; returns the number
- * of rows that it processed.
+ * Runs a statement over difference rows with the present load of them; returns
+ * the number of rows that it processed.
  */
 uint64
-bulk_sync_run_shipped(const BulkSyncPlan *plan, const BulkSyncShipment *shipment, Datum rows,
-					  const char *sql, BulkSyncRowCallback callback, void *arg)
+bulk_sync_run_shipped(const BulkSyncShipment *shipment, const char *sql,
+					  BulkSyncRowCallback callback, void *arg)
 {
-	const BulkSyncDistribution *distribution = plan->distribution;
+	const BulkSyncPlan *plan = shipment->plan;
 	MemoryContext oldcontext = MemoryContextSwitchTo(shipment->load_context);
-	Oid			types[2] = {RECORDARRAYOID, InvalidOid};
-	Datum		values[2] = {rows, (Datum) 0};
 	BulkSyncStatement *statement;
 	uint64		processed;
 
-	if (distribution->pinned != NULL)
-	{
-		types[1] = exprType((Node *) distribution->pinned);
-		values[1] = distribution->pinned_value;
-	}
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	statement = bulk_sync_prepare_with_values(bulk_sync_deparse_shipped(plan, shipment->desc, sql),
-											  distribution->pinned != NULL ? 2 : 1,
-											  types, values, plan->target);
+	sql = bulk_sync_deparse_shipped(plan, shipment->desc, shipment->by_column, sql);
+	statement = bulk_sync_prepare_with_values(sql, shipment->nparams, shipment->types,
+											  shipment->params, plan->target);
 	processed = bulk_sync_run(statement, NULL, false, callback, arg);
 	PopActiveSnapshot();
 	MemoryContextSwitchTo(oldcontext);

@@ -21,12 +21,12 @@ typedef enum BulkSyncShipmentKind
 
 typedef struct BulkSyncShipment BulkSyncShipment;
 
+extern Oid	bulk_sync_shipped_type(Oid type);
 extern BulkSyncShipment *bulk_sync_begin_shipment(BulkSyncDifference *difference,
 												  const BulkSyncRowSet *set,
 												  BulkSyncShipmentKind kind);
-extern bool bulk_sync_next_load(BulkSyncShipment *shipment, Datum *rows);
-extern uint64 bulk_sync_run_shipped(const BulkSyncPlan *plan, const BulkSyncShipment *shipment,
-									Datum rows, const char *sql,
+extern bool bulk_sync_next_load(BulkSyncShipment *shipment);
+extern uint64 bulk_sync_run_shipped(const BulkSyncShipment *shipment, const char *sql,
 									BulkSyncRowCallback callback, void *arg);
 extern void bulk_sync_end_shipment(BulkSyncShipment *shipment);
 

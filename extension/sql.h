@@ -39,7 +39,7 @@ extern const char *bulk_sync_deparse_drop_stage(const char *name);
 /* in deparse_distributed.c */
 extern const char *bulk_sync_deparse_lock_table(Oid relid, LOCKMODE mode);
 extern const char *bulk_sync_deparse_shipped(const BulkSyncPlan *plan, TupleDesc desc,
-											 const char *statement);
+											 bool by_column, const char *statement);
 
 /* What is special about a statement: flags of bulk_sync_prepare() */
 #define BULK_SYNC_BY_ADDRESS	0x01	/* fetches each row by its tid */
