@@ -343,20 +343,26 @@ def checksum(pair):
 
 
 def lock_timeouts(test):
-    """A lock that is not to be had, on a table or on a row in a shard: 55P03, and nothing is left."""
+    """A lock that is not to be had, on a table or on a row of a shard. Citus brings lock_timeout to other nodes where it is told to
+    (citus.propagate_set_commands), and then says XX000 of a table's lock, as after any LOCK TABLE; statement_timeout ends the wait in
+    any case; nothing is left."""
     for lock in ('lock table target in share mode', 'update target set v = v where k = 3'):
         pair = test.pair(*RACE)
         left, before = pair.cluster.left_behind(), pair.places()
         other = pair.session('far')
         other.query('begin; %s' % lock)
-        pair.far.query('set lock_timeout to 300')
-        answer = outcome(pair.far, call(WHOLE))
+        for settings_of_call, expected in (("set local citus.propagate_set_commands to 'local'; set local lock_timeout to 300", ('55P03', 'XX000')),
+                                           ('set local lock_timeout to 300; set local statement_timeout to 1500', ('55P03', '57014'))):
+            pair.far.query('begin')
+            for statement in settings_of_call.split('; '):
+                pair.far.query(statement)
+            answer = outcome(pair.far, call(WHOLE))
+            pair.far.query('rollback')
+            assert answer in expected, '%s, %s: %s' % (lock, settings_of_call, answer)
         other.query('rollback')
-        assert answer == '55P03', answer
         pair.cluster.is_calm()
         pair.nothing_left(left)
         assert pair.places().keys() == before.keys()
-        other.close()
         pair.close()
 
 
@@ -429,8 +435,9 @@ def row_security(test):
     admin.query('set client_min_messages to error; drop role if exists %s' % ROLE)
     admin.query('create role %s login; grant usage on schema near, far to %s' % (ROLE, ROLE))
     for schema in ('near', 'far'):
-        admin.query('alter table %s.target enable row level security; grant all on %s.target to %s; create policy p on %s.target to %s using (g < 3)' % (
-            schema, schema, ROLE, schema, ROLE))
+        for statement in ('alter table %s.target enable row level security' % schema, 'grant all on %s.target to %s' % (schema, ROLE),
+                          'create policy p on %s.target to %s using (g < 3)' % (schema, ROLE)):
+            admin.query(statement)
     sessions = {schema: pair.session(schema, user=ROLE) for schema in ('near', 'far')}
     try:
         for session in sessions.values():
