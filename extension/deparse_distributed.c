@@ -122,23 +122,26 @@ bulk_sync_deparse_drop_table(const char *name)
 
 /* Each of its rows to the node that has the row of the target */
 const char *
-bulk_sync_deparse_distribute(const BulkSyncPlan *plan, const char *name)
+bulk_sync_deparse_distribute(const BulkSyncPlan *plan, const char *name, AttrNumber attno)
 {
 	return psprintf("SELECT pg_catalog.create_distributed_table(%s, '%sc%d', colocate_with => %s)",
-					quote_literal_cstr(name), plan->prefix,
-					BULK_SYNC_SHIPPED_OLD(plan, plan->distribution->read_index),
+					quote_literal_cstr(name), plan->prefix, attno,
 					quote_literal_cstr(plan->target_sql));
 }
 
 /* Puts rows into it, which are a parameter */
 const char *
-bulk_sync_deparse_fill_shard_table(const BulkSyncPlan *plan, TupleDesc desc, const char *name)
+bulk_sync_deparse_fill_shard_table(const BulkSyncPlan *plan, TupleDesc desc, bool by_column,
+								   const char *name)
 {
 	StringInfoData buf;
 
 	initStringInfo(&buf);
 	appendStringInfo(&buf, "INSERT INTO %s ", name);
-	append_records(&buf, plan, desc);
+	if (by_column)
+		append_columns(&buf, plan, desc);
+	else
+		append_records(&buf, plan, desc);
 	return buf.data;
 }
 

@@ -91,6 +91,12 @@ attributes_to_ship(const BulkSyncDifference *difference, BulkSyncShipmentKind ki
 	if (kind == BULK_SYNC_SHIP_CHANGES)
 		attnos = list_make4_int(BULK_SYNC_DIFF_MARK, BULK_SYNC_DIFF_SET_SOFT,
 								BULK_SYNC_DIFF_SOFT, BULK_SYNC_DIFF_TAKES);
+	if (kind == BULK_SYNC_SHIP_LOOKUP)
+	{
+		for (int i = 0; i < plan->nkeys; i++)
+			attnos = lappend_int(attnos, i + 1);
+		return attnos;
+	}
 	for (int i = 0; i < plan->ncolumns; i++)
 	{
 		if (kind == BULK_SYNC_SHIP_CHANGES ? bulk_sync_column_is_set(plan, i, difference) :
@@ -219,7 +225,7 @@ bulk_sync_begin_shipment(BulkSyncDifference *difference, const BulkSyncRowSet *s
 	shipment->isnull = palloc(shipment->desc->natts * sizeof(bool));
 	shipment->old_values = palloc(Max(difference->old_desc->natts, 1) * sizeof(Datum));
 	shipment->old_isnull = palloc(Max(difference->old_desc->natts, 1) * sizeof(bool));
-	shipment->by_column = kind == BULK_SYNC_SHIP_KEYS;
+	shipment->by_column = kind == BULK_SYNC_SHIP_KEYS || kind == BULK_SYNC_SHIP_LOOKUP;
 	init_params(shipment);
 	shipment->max_rows = kind == BULK_SYNC_SHIP_NEW ? MAX_ROWS_TO_INSERT : MAX_ROWS_TO_FIND;
 	if (kind == BULK_SYNC_SHIP_NEW)
@@ -397,6 +403,8 @@ run(const BulkSyncShipment *shipment, const char *sql)
 	PopActiveSnapshot();
 }
 
+static AttrNumber shard_attribute(const BulkSyncShipment *shipment);
+
 /* Makes the table.  Its name is like no other: of this backend, and counted. */
 static bool
 make_table(void *arg)
@@ -410,7 +418,7 @@ make_table(void *arg)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	bulk_sync_run_command(bulk_sync_deparse_shard_table(shipment->plan, shipment->desc, name));
 	PopActiveSnapshot();
-	run(shipment, bulk_sync_deparse_distribute(shipment->plan, name));
+	run(shipment, bulk_sync_deparse_distribute(shipment->plan, name, shard_attribute(shipment)));
 	shipment->table = name;
 	return true;
 }
@@ -449,13 +457,28 @@ try_to_make_table(BulkSyncShipment *shipment)
 	return shipment->table != NULL;
 }
 
+/* The attribute that says on which shard a row is, or 0 */
+static AttrNumber
+shard_attribute(const BulkSyncShipment *shipment)
+{
+	const BulkSyncDistribution *distribution = shipment->plan->distribution;
+
+	if (distribution->attno == InvalidAttrNumber)
+		return InvalidAttrNumber;
+	if (shipment->needs_old)
+		return BULK_SYNC_SHIPPED_OLD(shipment->plan, distribution->read_index);
+	return shipment->by_column && distribution->column_index >= 0 &&
+		distribution->column_index < shipment->plan->nkeys ?
+		shipment->attnos[distribution->column_index] : InvalidAttrNumber;
+}
+
 bool
 bulk_sync_ship_to_table(BulkSyncShipment *shipment)
 {
-	const BulkSyncDistribution *distribution = shipment->plan->distribution;
 	char	   *table;
 
-	if (distribution->attno == InvalidAttrNumber || shipment->set->rows <= MIN_ROWS_FOR_TABLE ||
+	if (shard_attribute(shipment) == InvalidAttrNumber ||
+		shipment->set->rows <= MIN_ROWS_FOR_TABLE || XactReadOnly ||
 		!try_to_make_table(shipment))
 		return false;
 	table = shipment->table;
@@ -465,7 +488,8 @@ bulk_sync_ship_to_table(BulkSyncShipment *shipment)
 	{
 		MemoryContext oldcontext = MemoryContextSwitchTo(shipment->load_context);
 
-		run(shipment, bulk_sync_deparse_fill_shard_table(shipment->plan, shipment->desc, table));
+		run(shipment, bulk_sync_deparse_fill_shard_table(shipment->plan, shipment->desc,
+														 shipment->by_column, table));
 		MemoryContextSwitchTo(oldcontext);
 	}
 	shipment->table = table;

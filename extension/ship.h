@@ -16,7 +16,8 @@ typedef enum BulkSyncShipmentKind
 	BULK_SYNC_SHIP_OLD,			/* the target row */
 	BULK_SYNC_SHIP_CHANGES,		/* the target row, and what it becomes */
 	BULK_SYNC_SHIP_NEW,			/* the row to be inserted */
-	BULK_SYNC_SHIP_KEYS			/* its key */
+	BULK_SYNC_SHIP_KEYS,		/* its key */
+	BULK_SYNC_SHIP_LOOKUP		/* a staged key: the row is nothing else */
 } BulkSyncShipmentKind;
 
 typedef struct BulkSyncShipment BulkSyncShipment;

@@ -43,9 +43,10 @@ extern const char *bulk_sync_deparse_shipped(const BulkSyncPlan *plan, TupleDesc
 extern const char *bulk_sync_deparse_shard_table(const BulkSyncPlan *plan, TupleDesc desc,
 												 const char *name);
 extern const char *bulk_sync_deparse_drop_table(const char *name);
-extern const char *bulk_sync_deparse_distribute(const BulkSyncPlan *plan, const char *name);
+extern const char *bulk_sync_deparse_distribute(const BulkSyncPlan *plan, const char *name,
+											   AttrNumber attno);
 extern const char *bulk_sync_deparse_fill_shard_table(const BulkSyncPlan *plan, TupleDesc desc,
-													  const char *name);
+													  bool by_column, const char *name);
 extern const char *bulk_sync_deparse_over_table(const BulkSyncPlan *plan, const char *name,
 												const char *statement);
 
