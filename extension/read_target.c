@@ -247,7 +247,7 @@ receive_target_row(TupleTableSlot *slot, void *arg)
 	if (context->groups != NULL &&
 		!bulk_sync_groups_contain(context->groups, row.values, row.isnull))
 		return;
-	if (plan->address_by_key)
+	if (plan->address_by_key && !bulk_sync_shards_have_addresses(plan))
 	{
 		row.tableoid = InvalidOid;
 		ItemPointerSetInvalid(&row.tid);
@@ -259,6 +259,8 @@ receive_target_row(TupleTableSlot *slot, void *arg)
 	}
 
 	row.written = 0;
+	if (bulk_sync_shards_have_addresses(plan))
+		row.written = DatumGetTransactionId(row.values[plan->nread]);
 	if (plan->history_attno != InvalidAttrNumber && plan->address_by_key)
 		row.written = ++context->nrows;
 	else if (plan->history_attno != InvalidAttrNumber)

@@ -104,6 +104,17 @@ attributes_to_ship(const BulkSyncDifference *difference, BulkSyncShipmentKind ki
 			kind == BULK_SYNC_SHIP_KEYS ? i < plan->nkeys : false)
 			attnos = lappend_int(attnos, BULK_SYNC_DIFF_WANTED(i));
 	}
+	if (old && plan->distribution->by_address)
+	{
+		if (!plan->single_table)
+			attnos = lappend_int(attnos, BULK_SYNC_DIFF_TABLEOID);
+		attnos = lappend_int(attnos, BULK_SYNC_DIFF_CTID);
+		attnos = lappend_int(attnos, BULK_SYNC_DIFF_XMIN);
+		if (plan->distribution->attno != InvalidAttrNumber)
+			attnos = lappend_int(attnos,
+								 BULK_SYNC_SHIPPED_OLD(plan, plan->distribution->read_index));
+		return attnos;
+	}
 	for (int i = 0; old && i < plan->nread_to_match; i++)
 		attnos = lappend_int(attnos, BULK_SYNC_SHIPPED_OLD(plan, i));
 	return attnos;
@@ -403,6 +414,14 @@ run(const BulkSyncShipment *shipment, const char *sql)
 	PopActiveSnapshot();
 }
 
+/* May rows go to a table, and are there so many of them? */
+bool
+bulk_sync_is_worth_a_table(const BulkSyncPlan *plan, const BulkSyncRowSet *set)
+{
+	return plan->distribution->attno != InvalidAttrNumber &&
+		set->rows > MIN_ROWS_FOR_TABLE && !XactReadOnly;
+}
+
 static AttrNumber shard_attribute(const BulkSyncShipment *shipment);
 
 /* Makes the table.  Its name is like no other: of this backend, and counted. */
@@ -472,14 +491,18 @@ shard_attribute(const BulkSyncShipment *shipment)
 		shipment->attnos[distribution->column_index] : InvalidAttrNumber;
 }
 
+/*
+ * Puts the rows into a table beside the shards, if they are many, and says so.
+ * Only from there can rows of the target be found by their address: Citus does
+ * not send addresses along with a statement.
+ */
 bool
 bulk_sync_ship_to_table(BulkSyncShipment *shipment)
 {
 	char	   *table;
 
-	if (shard_attribute(shipment) == InvalidAttrNumber ||
-		shipment->set->rows <= MIN_ROWS_FOR_TABLE || XactReadOnly ||
-		!try_to_make_table(shipment))
+	if (!bulk_sync_is_worth_a_table(shipment->plan, shipment->set) ||
+		shard_attribute(shipment) == InvalidAttrNumber || !try_to_make_table(shipment))
 		return false;
 	table = shipment->table;
 	shipment->table = NULL;
