@@ -350,9 +350,8 @@ query_shards(ReadContext *context, const char *sql, const ParamListInfo params)
 		types[i] = params->params[i].ptype;
 		values[i] = params->params[i].value;
 	}
-	bulk_sync_run(bulk_sync_prepare_with_values(sql, params->numParams, types, values,
-												context->plan->target),
-				  NULL, false, receive_target_row, context);
+	bulk_sync_run_with_values(sql, params->numParams, types, values, context->plan->target,
+							  receive_target_row, context);
 }
 
 static void
@@ -481,9 +480,7 @@ bulk_sync_run_on_shards(const BulkSyncPlan *plan, const char *sql,
 		types[i] = plan->scope_values[i].equality.type;
 		values[i] = plan->scope_values[i].value;
 	}
-	return bulk_sync_run(bulk_sync_prepare_with_values(sql, plan->nscope_values, types, values,
-													   NULL),
-						 NULL, false, callback, arg);
+	return bulk_sync_run_with_values(sql, plan->nscope_values, types, values, NULL, callback, arg);
 }
 
 /*

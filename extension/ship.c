@@ -384,16 +384,14 @@ bulk_sync_run_shipped(const BulkSyncShipment *shipment, const char *sql,
 {
 	const BulkSyncPlan *plan = shipment->plan;
 	MemoryContext oldcontext = MemoryContextSwitchTo(shipment->load_context);
-	BulkSyncStatement *statement;
 	uint64		processed;
 
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	sql = shipment->table != NULL ? bulk_sync_deparse_over_table(plan, shipment->table, sql) :
 		bulk_sync_deparse_shipped(plan, shipment->desc, shipment->by_column, sql);
-	statement = bulk_sync_prepare_with_values(sql, shipment->nparams, shipment->types,
-											  shipment->params, plan->target);
-	processed = bulk_sync_run(statement, NULL, false, callback, arg);
+	processed = bulk_sync_run_with_values(sql, shipment->nparams, shipment->types,
+										  shipment->params, plan->target, callback, arg);
 	PopActiveSnapshot();
 	MemoryContextSwitchTo(oldcontext);
 	return processed;
@@ -408,9 +406,8 @@ run(const BulkSyncShipment *shipment, const char *sql)
 {
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	bulk_sync_run(bulk_sync_prepare_with_values(sql, shipment->nparams, shipment->types,
-												shipment->params, NULL),
-				  NULL, false, NULL, NULL);
+	bulk_sync_run_with_values(sql, shipment->nparams, shipment->types, shipment->params, NULL,
+							  NULL, NULL);
 	PopActiveSnapshot();
 }
 

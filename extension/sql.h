@@ -66,9 +66,9 @@ extern const char *bulk_sync_deparse_insert_new(const BulkSyncPlan *plan);
 extern BulkSyncStatement *bulk_sync_prepare(const char *sql, const Oid *param_types, int nparams,
 											QueryEnvironment *env, Relation target,
 											Bitmapset *assigned, int flags);
-extern BulkSyncStatement *bulk_sync_prepare_with_values(const char *sql, int nvalues,
-														const Oid *types, const Datum *values,
-														Relation target);
+extern uint64 bulk_sync_run_with_values(const char *sql, int nvalues, const Oid *types,
+										const Datum *values, Relation target,
+										BulkSyncRowCallback callback, void *arg);
 extern BulkSyncStatement *bulk_sync_prepare_read(const char *sql, const Oid *param_types,
 												 int nparams, QueryEnvironment *env,
 												 Relation target, ParamListInfo params,
