@@ -29,7 +29,7 @@ def steps(case):
     later = [('compare after the call' if label else None, statement) for label, statement in comparison]
     settings = [(None, 'SET %s = %s;' % (name, lit(value) if name != 'search_path' else value)) for name, value in case.settings.items()]
     back = [(None, 'RESET %s;' % name) for name in case.settings]
-    references = [('references %d' % i, Child.PICTURE) if case.child else (None, 'SELECT 1') for i in range(3)]
+    references = [('references %d' % i, Child.PICTURE) if case.child else (None, 'SELECT 1;') for i in range(3)]
     way = [(None, statement) for statement in case.way()]
     return (settings + way + [(None, memory), ('picture 0', case.picture()), ('sequences before', SEQUENCES)]
             + as_role(caller, 'dry run', case.call(True)) + comparison
