@@ -39,6 +39,8 @@ run_shipped(BulkSyncApply *state, const BulkSyncRowSet *set, BulkSyncShipmentKin
 	int64		before = state->returned;
 	int64		processed = 0;
 
+	if (kind != BULK_SYNC_SHIP_NEW)
+		(void) bulk_sync_ship_to_table(shipment);
 	while (bulk_sync_next_load(shipment))
 	{
 		for (int null_keys = 0; null_keys <= (null_keys_sql != NULL ? 1 : 0); null_keys++)
@@ -92,6 +94,35 @@ write_updates(Writing *writing)
 	return written == set->rows;
 }
 
+static void
+receive_nothing(TupleTableSlot *slot, void *arg)
+{
+	(void) slot;
+	(*(int64 *) arg)++;
+}
+
+/* New rows that lie beside the target, and have not come here */
+static bool
+write_inserts_on_shards(Writing *writing)
+{
+	const BulkSyncPlan *plan = writing->state.plan;
+	int64		planned = writing->state.difference->planned_inserts;
+	int64		returned = 0;
+
+	if (planned == 0)
+		return true;
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	writing->inserted = bulk_sync_run_on_shards(plan, bulk_sync_deparse_insert_new(plan),
+												plan->options->ignore_conflicts ?
+												receive_nothing : NULL, &returned);
+	PopActiveSnapshot();
+	if (plan->options->ignore_conflicts)
+		writing->inserted = returned;
+	/* A key that came or went meanwhile */
+	return plan->options->ignore_conflicts || writing->inserted == planned;
+}
+
 static bool
 write_inserts(Writing *writing)
 {
@@ -101,6 +132,8 @@ write_inserts(Writing *writing)
 	bool		returning = plan->check_insert_scope || plan->options->ignore_conflicts ||
 		writing->for_error;
 
+	if (state->difference->new_on_shards)
+		return write_inserts_on_shards(writing);
 	if (set->rows == 0)
 		return true;
 	writing->inserting = true;
@@ -163,7 +196,7 @@ try_to_write(Writing *writing)
 		else
 		{
 			if (error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION && plan->matching &&
-				!plan->options->ignore_conflicts && difference->inserts.rows > 0)
+				!plan->options->ignore_conflicts && difference->planned_inserts > 0)
 				bulk_sync_check_concurrent_insert(&writing->state);
 			ReThrowError(error);
 		}

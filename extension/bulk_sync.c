@@ -110,7 +110,7 @@ find_difference(Call *call)
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	bulk_sync_phase_done("plan");
-	if (call->source == NULL)
+	if (call->source == NULL && !bulk_sync_matches_on_shards(call->plan))
 		call->source = bulk_sync_open_staged(call->plan);
 	difference = bulk_sync_match(call->plan, call->source);
 	check_transaction_snapshot(call->plan, difference);

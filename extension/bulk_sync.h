@@ -257,6 +257,10 @@ typedef struct BulkSyncDistribution
 	Expr	   *pinned;			/* the one value that the scope lets in, or NULL */
 	Datum		pinned_value;
 	bool		pinned_isnull;
+	uint32		colocation;		/* which tables lie beside each other */
+	bool		on_shards;		/* rows are matched there ... */
+	bool		new_may_stay;	/* ... and new ones may be inserted there */
+	bool		staged_unique;	/* no key can be staged twice */
 } BulkSyncDistribution;
 
 typedef struct BulkSyncPlan
@@ -367,6 +371,13 @@ typedef struct BulkSyncPlan
 	bool		sort_match;		/* a key type that cannot be hashed */
 	bool		target_scan;	/* all of the target is in scope and can be scanned */
 } BulkSyncPlan;
+
+/* Are staged rows matched where they lie? */
+static inline bool
+bulk_sync_matches_on_shards(const BulkSyncPlan *plan)
+{
+	return plan->distribution != NULL && plan->distribution->on_shards;
+}
 
 /*-------------------------------------------------------------------------
  * Rows
@@ -480,6 +491,7 @@ typedef struct BulkSyncDifference
 	char	   *matched_twice;
 	char	   *moved;			/* an update would send it to another shard ... */
 	char	   *homeless;		/* ... or there is none for a new row */
+	bool		new_on_shards;	/* new rows are inserted where they lie, beside the target */
 	char	   *out_of_scope;
 	bool		out_of_scope_is_update;
 
@@ -625,6 +637,8 @@ extern int64 bulk_sync_writing_rank(TransactionId xmin, CommandId cmin, Transact
 extern void bulk_sync_close_staged(BulkSyncStagedSource *source);
 
 /* in read_target.c */
+extern uint64 bulk_sync_run_on_shards(const BulkSyncPlan *plan, const char *sql,
+									  BulkSyncRowCallback callback, void *arg);
 extern uint64 bulk_sync_scope_fingerprint(const BulkSyncPlan *plan, BulkSyncGroups *groups);
 
 /* in match.c */

@@ -38,16 +38,30 @@ receive_conflict(TupleTableSlot *slot, void *arg)
 	context->found = true;
 }
 
+static void
+receive_count(TupleTableSlot *slot, void *arg)
+{
+	*(int64 *) arg = DatumGetInt64(slot->tts_values[0]);
+}
+
 /* The same of a distributed table, which can only be asked with the keys at hand */
 static bool
 key_was_inserted_on_shards(BulkSyncApply *state)
 {
 	const BulkSyncPlan *plan = state->plan;
 	const BulkSyncRowSet *set = &state->difference->inserts;
-	BulkSyncShipment *shipment = bulk_sync_begin_shipment(state->difference, set,
-														  BULK_SYNC_SHIP_KEYS);
+	BulkSyncShipment *shipment;
 	ConflictContext context = {state->difference->groups, false};
+	int64		count;
 
+	if (state->difference->new_on_shards)
+	{
+		PushActiveSnapshot(GetTransactionSnapshot());
+		bulk_sync_run_on_shards(plan, bulk_sync_deparse_count_new(plan), receive_count, &count);
+		PopActiveSnapshot();
+		return count < state->difference->planned_inserts;
+	}
+	shipment = bulk_sync_begin_shipment(state->difference, set, BULK_SYNC_SHIP_KEYS);
 	while (!context.found && bulk_sync_next_load(shipment))
 	{
 		for (int null_keys = 0; null_keys <= (set->nulls_in_key ? 1 : 0); null_keys++)

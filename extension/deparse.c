@@ -502,7 +502,7 @@ bulk_sync_deparse_writable(const BulkSyncPlan *plan, TupleDesc desc)
 }
 
 /* ... and the row is in scope, but for scope_columns */
-static void
+void
 append_in_scope(StringInfo buf, const BulkSyncPlan *plan)
 {
 	if (plan->scope != NULL)

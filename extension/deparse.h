@@ -19,6 +19,7 @@ extern char *type_sql(Oid type, int32 typmod);
 extern char *diff_sql(const BulkSyncPlan *plan, AttrNumber attno);
 extern void append_equality(StringInfo buf, const BulkSyncEquality *equality,
 							const char *left, const char *right, Oid right_type);
+extern void append_in_scope(StringInfo buf, const BulkSyncPlan *plan);
 
 /* in deparse_distributed.c */
 extern void append_shipped_address(StringInfo buf, const BulkSyncPlan *plan, bool null_keys);

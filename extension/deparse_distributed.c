@@ -97,6 +97,59 @@ bulk_sync_deparse_shipped(const BulkSyncPlan *plan, TupleDesc desc, bool by_colu
 	return buf.data;
 }
 
+/* A table of difference rows beside the shards of the target, by that name */
+const char *
+bulk_sync_deparse_shard_table(const BulkSyncPlan *plan, TupleDesc desc, const char *name)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "CREATE UNLOGGED TABLE %s (", name);
+	for (int i = 0; i < desc->natts; i++)
+	{
+		appendStringInfo(&buf, "%s%s ", i == 0 ? "" : ", ", NameStr(TupleDescAttr(desc, i)->attname));
+		append_definition(&buf, TupleDescAttr(desc, i));
+	}
+	appendStringInfoChar(&buf, ')');
+	return buf.data;
+}
+
+const char *
+bulk_sync_deparse_drop_table(const char *name)
+{
+	return psprintf("DROP TABLE %s", name);
+}
+
+/* Each of its rows to the node that has the row of the target */
+const char *
+bulk_sync_deparse_distribute(const BulkSyncPlan *plan, const char *name)
+{
+	return psprintf("SELECT pg_catalog.create_distributed_table(%s, '%sc%d', colocate_with => %s)",
+					quote_literal_cstr(name), plan->prefix,
+					BULK_SYNC_SHIPPED_OLD(plan, plan->distribution->read_index),
+					quote_literal_cstr(plan->target_sql));
+}
+
+/* Puts rows into it, which are a parameter */
+const char *
+bulk_sync_deparse_fill_shard_table(const BulkSyncPlan *plan, TupleDesc desc, const char *name)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "INSERT INTO %s ", name);
+	append_records(&buf, plan, desc);
+	return buf.data;
+}
+
+/* A statement over difference rows, which are in that table */
+const char *
+bulk_sync_deparse_over_table(const BulkSyncPlan *plan, const char *name, const char *statement)
+{
+	return psprintf("WITH %srows AS NOT MATERIALIZED (SELECT * FROM %s) %s",
+					plan->prefix, name, statement);
+}
+
 /*
  * Which row of the target a difference row is about: found by its key, on its
  * shard, as long as all that was read of it is still the same.
@@ -126,6 +179,15 @@ append_shipped_address(StringInfo buf, const BulkSyncPlan *plan, bool null_keys)
 		if (null_keys && plan->columns[i].target_attno != distribution->attno)
 			appendStringInfoChar(buf, ')');
 		appendStringInfoString(buf, " AND ");
+	}
+	/* What is not said of the shards, Citus does not see */
+	if (distribution->column_index < 0 || !plan->columns[distribution->column_index].key)
+	{
+		char	   *old = diff_sql(plan, BULK_SYNC_SHIPPED_OLD(plan, distribution->read_index));
+
+		if (distribution->attno != InvalidAttrNumber)
+			appendStringInfo(buf, "%s %s %s AND ", target_column_sql(plan, distribution->attno),
+							 operator_sql(distribution->eq_opr), old);
 	}
 	if (distribution->pinned != NULL)
 		appendStringInfo(buf, "%s %s $%d AND ", target_column_sql(plan, distribution->attno),

@@ -466,6 +466,22 @@ bulk_sync_match_row(BulkSyncMatch *match, BulkSyncEntry *entry, const BulkSyncTa
 	decide_pair(match, row, &wanted, false);
 }
 
+/* The same of a pair that shards have found */
+void
+bulk_sync_match_pair(BulkSyncMatch *match, const BulkSyncTargetRow *row,
+					 const BulkSyncStagedRow *wanted)
+{
+	match->difference->rows_in_scope++;
+	decide_pair(match, row, wanted, false);
+}
+
+/* ... or of a staged row for which there is none */
+void
+bulk_sync_match_new(BulkSyncMatch *match, const BulkSyncStagedRow *wanted)
+{
+	decide_new(match, wanted);
+}
+
 /* All target rows of an entry's key have been seen */
 void
 bulk_sync_match_entry_done(BulkSyncMatch *match, BulkSyncEntry *entry)
@@ -584,6 +600,41 @@ read_staged(BulkSyncMatch *match, BulkSyncStagedSource *source)
 		bulk_sync_hash_added(match);
 }
 
+/* Reads both sides, and finds a staged row for each target row */
+static void
+match_here(BulkSyncMatch *match, BulkSyncStagedSource *source)
+{
+	const BulkSyncPlan *plan = match->plan;
+	int64		counted = -1;
+
+	bulk_sync_rewind_staged(source);
+	if (plan->options->expected_rows >= 0)
+		counted = bulk_sync_count_staged(source);
+	if (counted >= 0)
+		bulk_sync_check_expected_rows(plan, counted);
+
+	if (plan->sort_match)
+		bulk_sync_sort_begin(match);
+	else
+		bulk_sync_hash_begin(match);
+	if (plan->history_attno != InvalidAttrNumber)
+		bulk_sync_history_begin(match);
+	read_staged(match, source);
+	bulk_sync_check_expected_rows(plan, match->difference->staged_rows);
+	bulk_sync_check_empty(plan, match->difference->staged_rows);
+	bulk_sync_phase_done("staged rows");
+
+	if (plan->matching)
+		match->difference->fingerprint = bulk_sync_read_target(match);
+	bulk_sync_phase_done("target rows");
+	if (plan->sort_match)
+		bulk_sync_sort_finish(match);
+	else
+		bulk_sync_hash_finish(match);
+	if (match->history != NULL)
+		bulk_sync_history_finish(match);
+}
+
 /*
  * Matches all staged rows with the target rows in scope, under the active
  * snapshot, and returns the difference.  Problems with the rows are recorded
@@ -595,39 +646,16 @@ bulk_sync_match(const BulkSyncPlan *plan, BulkSyncStagedSource *source)
 	BulkSyncMatch match;
 	MemoryContext match_context;
 	MemoryContext oldcontext;
-	int64		counted = -1;
 
 	match_context = AllocSetContextCreate(CurrentMemoryContext, "bulk_sync match",
 										  ALLOCSET_DEFAULT_SIZES);
 	oldcontext = MemoryContextSwitchTo(match_context);
 	init_match(&match, plan);
 
-	bulk_sync_rewind_staged(source);
-	if (plan->options->expected_rows >= 0)
-		counted = bulk_sync_count_staged(source);
-	if (counted >= 0)
-		bulk_sync_check_expected_rows(plan, counted);
-
-	if (plan->sort_match)
-		bulk_sync_sort_begin(&match);
+	if (bulk_sync_matches_on_shards(plan))
+		bulk_sync_match_on_shards(&match);
 	else
-		bulk_sync_hash_begin(&match);
-	if (plan->history_attno != InvalidAttrNumber)
-		bulk_sync_history_begin(&match);
-	read_staged(&match, source);
-	bulk_sync_check_expected_rows(plan, match.difference->staged_rows);
-	bulk_sync_check_empty(plan, match.difference->staged_rows);
-	bulk_sync_phase_done("staged rows");
-
-	if (plan->matching)
-		match.difference->fingerprint = bulk_sync_read_target(&match);
-	bulk_sync_phase_done("target rows");
-	if (plan->sort_match)
-		bulk_sync_sort_finish(&match);
-	else
-		bulk_sync_hash_finish(&match);
-	if (match.history != NULL)
-		bulk_sync_history_finish(&match);
+		match_here(&match, source);
 
 	ExecDropSingleTupleTableSlot(match.staged_slot);
 	ExecDropSingleTupleTableSlot(match.kept_slot);

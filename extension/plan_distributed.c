@@ -17,6 +17,8 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/xact.h"
+#include "catalog/pg_index.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
@@ -51,9 +53,17 @@ catalog_value(Relation catalog, HeapTuple tuple, const char *name, bool *isnull)
 	return heap_getattr(tuple, attno, RelationGetDescr(catalog), isnull);
 }
 
+typedef struct CatalogEntry
+{
+	char		method;
+	char		model;
+	AttrNumber	attno;			/* of the distribution column */
+	uint32		colocation;
+} CatalogEntry;
+
 /* Fills in how Citus has distributed a relation; false: not at all */
 static bool
-read_distribution(Oid relid, char *method, char *model, AttrNumber *attno)
+read_catalog(Oid relid, CatalogEntry *entry)
 {
 	Oid			catalog_oid = get_relname_relid("pg_dist_partition", PG_CATALOG_NAMESPACE);
 	Relation	catalog;
@@ -75,10 +85,11 @@ read_distribution(Oid relid, char *method, char *model, AttrNumber *attno)
 		Datum		value;
 
 		found = true;
-		*method = DatumGetChar(catalog_value(catalog, tuple, "partmethod", &isnull));
-		*model = DatumGetChar(catalog_value(catalog, tuple, "repmodel", &isnull));
+		entry->method = DatumGetChar(catalog_value(catalog, tuple, "partmethod", &isnull));
+		entry->model = DatumGetChar(catalog_value(catalog, tuple, "repmodel", &isnull));
+		entry->colocation = DatumGetUInt32(catalog_value(catalog, tuple, "colocationid", &isnull));
 		value = catalog_value(catalog, tuple, "partkey", &isnull);
-		*attno = isnull ? InvalidAttrNumber :
+		entry->attno = isnull ? InvalidAttrNumber :
 			castNode(Var, stringToNode(TextDatumGetCString(value)))->varattno;
 	}
 	systable_endscan(scan);
@@ -89,11 +100,9 @@ read_distribution(Oid relid, char *method, char *model, AttrNumber *attno)
 bool
 bulk_sync_is_distributed(Oid relid)
 {
-	char		method;
-	char		model;
-	AttrNumber	attno;
+	CatalogEntry entry;
 
-	return read_distribution(relid, &method, &model, &attno);
+	return read_catalog(relid, &entry);
 }
 
 /* Citus keeps hands off its shards, and so do we: a row would be where nobody looks */
@@ -124,16 +133,14 @@ BulkSyncDistribution *
 bulk_sync_find_distribution(const BulkSyncOptions *options, Relation target)
 {
 	BulkSyncDistribution *distribution;
-	char		method;
-	char		model;
-	AttrNumber	attno;
+	CatalogEntry entry;
 
-	if (!read_distribution(RelationGetRelid(target), &method, &model, &attno))
+	if (!read_catalog(RelationGetRelid(target), &entry))
 	{
 		check_no_shard(target);
 		return NULL;
 	}
-	if (method != METHOD_HASH && method != METHOD_NONE)
+	if (entry.method != METHOD_HASH && entry.method != METHOD_NONE)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("distributed table \"%s\" cannot be synced",
@@ -150,8 +157,9 @@ bulk_sync_find_distribution(const BulkSyncOptions *options, Relation target)
 				 errhint("Use bulk_sync() with actions => '{insert}' and a key that contains the order column.")));
 
 	distribution = palloc0(sizeof(BulkSyncDistribution));
-	distribution->reference = method == METHOD_NONE && model == COPY_EVERYWHERE;
-	distribution->attno = attno;
+	distribution->reference = entry.method == METHOD_NONE && entry.model == COPY_EVERYWHERE;
+	distribution->attno = entry.attno;
+	distribution->colocation = entry.colocation;
 	distribution->read_index = distribution->column_index = -1;
 	return distribution;
 }
@@ -314,6 +322,14 @@ bulk_sync_plan_distribution(BulkSyncPlan *plan)
 						RelationGetRelationName(plan->target)),
 				 errdetail("What the policies would let through, only the shards know."),
 				 errhint("Let a role sync that the policies do not apply to.")));
+	if (!plan->options->dry_run && IsolationUsesXactSnapshot() && !distribution->reference)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("distributed table \"%s\" cannot be synced in a %s transaction",
+						RelationGetRelationName(plan->target),
+						XactIsoLevel == XACT_SERIALIZABLE ? "SERIALIZABLE" : "REPEATABLE READ"),
+				 errdetail("Each node has a snapshot of its own, and what changed since cannot be seen."),
+				 errhint("Use READ COMMITTED.")));
 	if (distribution->attno == InvalidAttrNumber)
 		return;
 
@@ -326,6 +342,129 @@ bulk_sync_plan_distribution(BulkSyncPlan *plan)
 	find_pinned_value(plan);
 	check_key(plan, NameStr(attr->attname));
 	check_distribution_column(plan, NameStr(attr->attname));
+}
+
+/*-------------------------------------------------------------------------
+ * Matching on the shards
+ *-------------------------------------------------------------------------
+ */
+
+/* Is the staged table distributed as the target is, by the column of that name? */
+static bool
+lies_beside_target(const BulkSyncPlan *plan)
+{
+	const BulkSyncDistribution *distribution = plan->distribution;
+	CatalogEntry entry;
+
+	return distribution->column_index >= 0 &&
+		plan->columns[distribution->column_index].key &&
+		read_catalog(RelationGetRelid(plan->staged), &entry) &&
+		entry.method == METHOD_HASH && entry.colocation == distribution->colocation &&
+		entry.attno == plan->columns[distribution->column_index].staged_attno;
+}
+
+/* Are the staged values what the target holds, as they are? */
+static bool
+needs_no_conversion(const BulkSyncPlan *plan)
+{
+	for (int i = 0; i < plan->ncolumns; i++)
+	{
+		const BulkSyncColumn *column = &plan->columns[i];
+		Form_pg_attribute attr;
+
+		if (column->staged_attno == InvalidAttrNumber)
+		{
+			if (column->key || column->synced)
+				return false;
+			continue;
+		}
+		attr = TupleDescAttr(RelationGetDescr(plan->staged), column->staged_attno - 1);
+		if (attr->atttypid != column->type || column->conversion != BULK_SYNC_CONVERT_NONE ||
+			(column->key && attr->attcollation != column->collation))
+			return false;
+	}
+	return true;
+}
+
+/* Can a relation have but one row of each key, and none with a NULL in it? */
+static bool
+key_is_unique(const BulkSyncPlan *plan, Relation rel)
+{
+	Bitmapset  *key = NULL;
+	bool		unique = false;
+	ListCell   *lc;
+
+	for (int i = 0; i < plan->nkeys; i++)
+	{
+		AttrNumber	attno = rel == plan->target ? plan->columns[i].target_attno :
+			plan->columns[i].staged_attno;
+
+		if (!TupleDescAttr(RelationGetDescr(rel), attno - 1)->attnotnull)
+			return false;
+		key = bms_add_member(key, attno);
+	}
+	foreach(lc, RelationGetIndexList(rel))
+	{
+		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
+		Form_pg_index form = index->rd_index;
+		bool		covered = form->indisunique && form->indisvalid && form->indimmediate &&
+			heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL);
+
+		for (int i = 0; i < form->indnkeyatts && covered; i++)
+			covered = bms_is_member(form->indkey.values[i], key);
+		unique = unique || covered;
+		index_close(index, AccessShareLock);
+	}
+	return unique;
+}
+
+/* Can the rows of a key be joined by it, whatever their number? */
+static bool
+key_is_joinable(const BulkSyncPlan *plan)
+{
+	for (int i = 0; i < plan->nkeys; i++)
+	{
+		if (!op_hashjoinable(plan->key[i].eq_opr, plan->key[i].type))
+			return false;
+	}
+	return true;
+}
+
+/* May new rows go from shard to shard, because nothing else has to be known of them? */
+static bool
+new_rows_may_stay(const BulkSyncPlan *plan)
+{
+	if (!plan->options->insert || plan->nscope_values > 0 ||
+		(plan->scope != NULL && !bulk_sync_condition_is_constant(plan->scope)))
+		return false;
+	for (int i = 0; i < plan->ncolumns; i++)
+	{
+		if (plan->columns[i].assigned && plan->columns[i].insertable)
+			return false;
+	}
+	return true;
+}
+
+static void
+plan_on_shards(BulkSyncPlan *plan)
+{
+	const BulkSyncOptions *options = plan->options;
+	BulkSyncDistribution *distribution = plan->distribution;
+
+	distribution->on_shards = distribution->attno != InvalidAttrNumber &&
+		options->purpose == BULK_SYNC_COUNT &&
+		options->duplicates == BULK_SYNC_DUPLICATES_ERROR &&
+		plan->soft_attno == InvalidAttrNumber && plan->nscope_columns == 0 &&
+		(plan->scope == NULL || !plan->scope->has_sublinks) &&
+		(bulk_sync_matcher == BULK_SYNC_MATCHER_AUTO ||
+		 bulk_sync_matcher == BULK_SYNC_MATCHER_JOIN) &&
+		check_enable_rls(RelationGetRelid(plan->staged), InvalidOid, true) != RLS_ENABLED &&
+		lies_beside_target(plan) && needs_no_conversion(plan) && key_is_joinable(plan) &&
+		key_is_unique(plan, plan->target);
+	if (!distribution->on_shards)
+		return;
+	distribution->new_may_stay = new_rows_may_stay(plan);
+	distribution->staged_unique = key_is_unique(plan, plan->staged);
 }
 
 /* The locks are held and all triggers known */
@@ -348,6 +487,7 @@ bulk_sync_plan_distributed_writing(BulkSyncPlan *plan, const TriggerDesc *trigge
 	if (index >= 0)
 		plan->columns[index].unique = true;
 	evaluate_pinned_value(plan);
+	plan_on_shards(plan);
 }
 
 /*

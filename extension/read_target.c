@@ -410,6 +410,24 @@ read_target(ReadContext *context)
 		query_target(context);
 }
 
+/* Runs a statement on shards in which the scope values are parameters */
+uint64
+bulk_sync_run_on_shards(const BulkSyncPlan *plan, const char *sql,
+						BulkSyncRowCallback callback, void *arg)
+{
+	Oid		   *types = palloc0(Max(plan->nscope_values, 1) * sizeof(Oid));
+	Datum	   *values = palloc0(Max(plan->nscope_values, 1) * sizeof(Datum));
+
+	for (int i = 0; i < plan->nscope_values; i++)
+	{
+		types[i] = plan->scope_values[i].equality.type;
+		values[i] = plan->scope_values[i].value;
+	}
+	return bulk_sync_run(bulk_sync_prepare_with_values(sql, plan->nscope_values, types, values,
+													   NULL),
+						 NULL, false, callback, arg);
+}
+
 /*
  * Reads the rows in scope and hands them to the matcher; returns their
  * fingerprint, if the transaction has one snapshot.

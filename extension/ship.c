@@ -35,9 +35,12 @@
  * Each shard reads all of the rows that are to be found, so that many of them
  * are sent in several loads; of new rows it gets its own alone.
  */
-#define MAX_ROWS_TO_FIND	20000
+#define MAX_ROWS_TO_FIND	50000
 #define MAX_ROWS_TO_INSERT	100000
 #define MAX_BYTES			(16 * 1024 * 1024)
+
+/* From so many rows on it is worth making a table for those to be found */
+#define MIN_ROWS_FOR_TABLE	10000
 
 struct BulkSyncShipment
 {
@@ -65,6 +68,7 @@ struct BulkSyncShipment
 	Oid		   *types;
 	Datum	   *params;
 	Datum	   *arrays;			/* among them: the rows */
+	char	   *table;			/* qualified name of where the rows are, or NULL */
 };
 
 /* Is an attribute of that number one of the old row? */
@@ -335,6 +339,12 @@ bulk_sync_next_load(BulkSyncShipment *shipment)
 {
 	MemoryContext oldcontext;
 
+	if (shipment->table != NULL)
+	{
+		/* All are there already, for one statement */
+		shipment->more = !shipment->more;
+		return shipment->more;
+	}
 	if (!shipment->more)
 		return false;
 	MemoryContextReset(shipment->load_context);
@@ -362,7 +372,8 @@ bulk_sync_run_shipped(const BulkSyncShipment *shipment, const char *sql,
 
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	sql = bulk_sync_deparse_shipped(plan, shipment->desc, shipment->by_column, sql);
+	sql = shipment->table != NULL ? bulk_sync_deparse_over_table(plan, shipment->table, sql) :
+		bulk_sync_deparse_shipped(plan, shipment->desc, shipment->by_column, sql);
 	statement = bulk_sync_prepare_with_values(sql, shipment->nparams, shipment->types,
 											  shipment->params, plan->target);
 	processed = bulk_sync_run(statement, NULL, false, callback, arg);
@@ -371,9 +382,102 @@ bulk_sync_run_shipped(const BulkSyncShipment *shipment, const char *sql,
 	return processed;
 }
 
+/*-------------------------------------------------------------------------
+ * Many rows: in a table beside the shards
+ *-------------------------------------------------------------------------
+ */
+static void
+run(const BulkSyncShipment *shipment, const char *sql)
+{
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	bulk_sync_run(bulk_sync_prepare_with_values(sql, shipment->nparams, shipment->types,
+												shipment->params, NULL),
+				  NULL, false, NULL, NULL);
+	PopActiveSnapshot();
+}
+
+/* Makes the table.  Its name is like no other: of this backend, and counted. */
+static bool
+make_table(void *arg)
+{
+	BulkSyncShipment *shipment = (BulkSyncShipment *) arg;
+	static uint32 counter = 0;
+	char	   *name = psprintf("bulk_sync_%d_%u", MyProcPid, ++counter);
+
+	name = pstrdup(quote_qualified_identifier(get_namespace_name(RelationGetNamespace(shipment->plan->target)),
+											  name));
+	PushActiveSnapshot(GetTransactionSnapshot());
+	bulk_sync_run_command(bulk_sync_deparse_shard_table(shipment->plan, shipment->desc, name));
+	PopActiveSnapshot();
+	run(shipment, bulk_sync_deparse_distribute(shipment->plan, name));
+	shipment->table = name;
+	return true;
+}
+
+/*
+ * Puts all rows into a table of which each shard has its part.  False if there
+ * cannot be one: the caller may not create a table in the schema of the target,
+ * or Citus makes none at this point of the transaction.  Then they go along with
+ * the statements.
+ */
+static bool
+try_to_make_table(BulkSyncShipment *shipment)
+{
+	MemoryContext oldcontext = MemoryContextSwitchTo(shipment->context);
+
+	PG_TRY();
+	{
+		(void) bulk_sync_attempt(make_table, shipment);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(shipment->context);
+		error = CopyErrorData();
+		FlushErrorState();
+		shipment->table = NULL;
+		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION ||
+			ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_TRANSACTION_ROLLBACK)
+			ReThrowError(error);
+		ereport(DEBUG1,
+				(errmsg_internal("bulk_sync: no table beside the shards: %s", error->message)));
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(oldcontext);
+	return shipment->table != NULL;
+}
+
+bool
+bulk_sync_ship_to_table(BulkSyncShipment *shipment)
+{
+	const BulkSyncDistribution *distribution = shipment->plan->distribution;
+	char	   *table;
+
+	if (distribution->attno == InvalidAttrNumber || shipment->set->rows <= MIN_ROWS_FOR_TABLE ||
+		!try_to_make_table(shipment))
+		return false;
+	table = shipment->table;
+	shipment->table = NULL;
+	shipment->max_rows = MAX_ROWS_TO_INSERT;
+	while (bulk_sync_next_load(shipment))
+	{
+		MemoryContext oldcontext = MemoryContextSwitchTo(shipment->load_context);
+
+		run(shipment, bulk_sync_deparse_fill_shard_table(shipment->plan, shipment->desc, table));
+		MemoryContextSwitchTo(oldcontext);
+	}
+	shipment->table = table;
+	bulk_sync_phase_done("rows to shards");
+	return true;
+}
+
 void
 bulk_sync_end_shipment(BulkSyncShipment *shipment)
 {
+	if (shipment->table != NULL)
+		bulk_sync_run_command(bulk_sync_deparse_drop_table(shipment->table));
 	ExecDropSingleTupleTableSlot(shipment->slot);
 	if (shipment->econtext != NULL)
 		FreeExprContext(shipment->econtext, true);

@@ -25,6 +25,7 @@ extern Oid	bulk_sync_shipped_type(Oid type);
 extern BulkSyncShipment *bulk_sync_begin_shipment(BulkSyncDifference *difference,
 												  const BulkSyncRowSet *set,
 												  BulkSyncShipmentKind kind);
+extern bool bulk_sync_ship_to_table(BulkSyncShipment *shipment);
 extern bool bulk_sync_next_load(BulkSyncShipment *shipment);
 extern uint64 bulk_sync_run_shipped(const BulkSyncShipment *shipment, const char *sql,
 									BulkSyncRowCallback callback, void *arg);

@@ -40,6 +40,22 @@ extern const char *bulk_sync_deparse_drop_stage(const char *name);
 extern const char *bulk_sync_deparse_lock_table(Oid relid, LOCKMODE mode);
 extern const char *bulk_sync_deparse_shipped(const BulkSyncPlan *plan, TupleDesc desc,
 											 bool by_column, const char *statement);
+extern const char *bulk_sync_deparse_shard_table(const BulkSyncPlan *plan, TupleDesc desc,
+												 const char *name);
+extern const char *bulk_sync_deparse_drop_table(const char *name);
+extern const char *bulk_sync_deparse_distribute(const BulkSyncPlan *plan, const char *name);
+extern const char *bulk_sync_deparse_fill_shard_table(const BulkSyncPlan *plan, TupleDesc desc,
+													  const char *name);
+extern const char *bulk_sync_deparse_over_table(const BulkSyncPlan *plan, const char *name,
+												const char *statement);
+
+/* in deparse_shards.c */
+extern const char *bulk_sync_deparse_count_staged(const BulkSyncPlan *plan);
+extern const char *bulk_sync_deparse_duplicates(const BulkSyncPlan *plan);
+extern const char *bulk_sync_deparse_pairs(const BulkSyncPlan *plan, bool new_on_shards);
+extern const char *bulk_sync_deparse_count_scope(const BulkSyncPlan *plan);
+extern const char *bulk_sync_deparse_count_new(const BulkSyncPlan *plan);
+extern const char *bulk_sync_deparse_insert_new(const BulkSyncPlan *plan);
 
 /* What is special about a statement: flags of bulk_sync_prepare() */
 #define BULK_SYNC_BY_ADDRESS	0x01	/* fetches each row by its tid */

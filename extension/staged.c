@@ -477,6 +477,9 @@ bulk_sync_next_staged(BulkSyncStagedSource *source, BulkSyncStagedRow *row)
 void
 bulk_sync_close_staged(BulkSyncStagedSource *source)
 {
+	/* Rows that are matched on shards are not read here */
+	if (source == NULL)
+		return;
 	ExecDropSingleTupleTableSlot(source->slot);
 	if (source->scan != NULL)
 		table_endscan(source->scan);

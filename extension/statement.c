@@ -308,6 +308,7 @@ bulk_sync_prepare_with_values(const char *sql, int nvalues, const Oid *types,
 	Query	   *query = analyze_statement(sql, types, nvalues, NULL, BULK_SYNC_TARGET_ALIAS,
 										  target);
 
+	/* The target may be NULL, in statements on tables of ours */
 	query = query_tree_mutator(query, put_values, &context, 0);
 	return plan_statement(query, sql, NULL, NULL, false);
 }
