@@ -251,7 +251,10 @@ def writers_kept_out(test):
 
 
 def old_pictures(test):
-    """REPEATABLE READ: 40001 rather than work on an old picture; and no error where nothing happened."""
+    """REPEATABLE READ: 40001 rather than work on an old picture; and no error where nothing happened.
+
+    A shard cannot be asked what has changed since the snapshot of its node: there such a call is refused at once.
+    """
     for change, expected in (("update target set v = 'theirs' where k = 2", '40001'), ("insert into target values (50, 1, 'theirs')", '40001'),
                              ('delete from target where k = 8', '40001'), ('select 1', (7, 2, 3, 2, 0, 4))):
         pair = test.pair(*RACE)
@@ -264,8 +267,9 @@ def old_pictures(test):
             answers.append(outcome(connection, call(WHOLE)))
             connection.query('rollback' if isinstance(answers[-1], str) else 'commit')
         assert answers[0] == (expected if isinstance(expected, str) else [tuple(map(str, expected))]), answers[0]
-        assert answers[1] == answers[0], '%s: %s, on one machine %s' % (change, answers[1], answers[0])
-        pair.same_rows(change)
+        assert answers[1] in (answers[0], '0A000'), '%s: %s, on one machine %s' % (change, answers[1], answers[0])
+        if answers[1] != '0A000' or isinstance(answers[0], str):
+            pair.same_rows(change)
         pair.close()
 
 
