@@ -28,6 +28,7 @@
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
+#include "parser/parse_coerce.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -232,9 +233,12 @@ find_pinned_value(BulkSyncPlan *plan)
 	{
 		Expr	   *expr = pinned_expression(plan, (BulkSyncCondition *) lfirst(lc));
 
-		if (distribution->pinned == NULL && expr != NULL &&
-			exprType((Node *) expr) == attr->atttypid)
-			distribution->pinned = expr;
+		/* company_id = 501 compares a bigint with an integer */
+		if (distribution->pinned == NULL && expr != NULL)
+			distribution->pinned = (Expr *)
+				coerce_to_target_type(NULL, (Node *) expr, exprType((Node *) expr),
+									  attr->atttypid, -1, COERCION_IMPLICIT,
+									  COERCE_IMPLICIT_CAST, -1);
 	}
 }
 
@@ -258,6 +262,43 @@ evaluate_pinned_value(BulkSyncPlan *plan)
 	if (!distribution->pinned_isnull)
 		distribution->pinned_value = datumCopy(distribution->pinned_value, typbyval, typlen);
 	FreeExprContext(econtext, true);
+}
+
+/*
+ * Might Citus find that no shard at all is in scope?  It cannot give the
+ * addresses of the rows of none.
+ */
+static bool
+may_have_no_shard(const BulkSyncPlan *plan)
+{
+	const BulkSyncDistribution *distribution = plan->distribution;
+	int			mentions = 0;
+	ListCell   *lc;
+
+	foreach(lc, plan->scope_conjuncts)
+	{
+		BulkSyncCondition *condition = (BulkSyncCondition *) lfirst(lc);
+		Const	   *constant = (Const *) eval_const_expressions(NULL, (Node *) condition->expr);
+
+		if (IsA(constant, Const) && (constant->constisnull || !DatumGetBool(constant->constvalue)))
+			return true;
+		for (int i = 0; i < condition->nvars; i++)
+		{
+			if (condition->vars[i].attno == 0 || condition->vars[i].attno == distribution->attno)
+				mentions++;
+		}
+	}
+	for (int i = 0; i < plan->nscope_values; i++)
+	{
+		if (plan->scope_values[i].target_attno == distribution->attno)
+			mentions++;
+	}
+	for (int i = 0; i < plan->nscope_columns; i++)
+	{
+		if (plan->scope_columns[i].target_attno == distribution->attno)
+			return true;
+	}
+	return mentions > (distribution->pinned != NULL && !distribution->pinned_isnull ? 1 : 0);
 }
 
 /*-------------------------------------------------------------------------
@@ -489,6 +530,7 @@ bulk_sync_plan_distributed_writing(BulkSyncPlan *plan, const TriggerDesc *trigge
 	if (index >= 0)
 		plan->columns[index].unique = true;
 	evaluate_pinned_value(plan);
+	plan->distribution->has_addresses &= !may_have_no_shard(plan);
 	plan_on_shards(plan);
 }
 
