@@ -265,40 +265,36 @@ evaluate_pinned_value(BulkSyncPlan *plan)
 }
 
 /*
- * Might Citus find that no shard at all is in scope?  It cannot give the
- * addresses of the rows of none.
+ * Might the planner find that nothing can be in scope?  Then Citus asks no shard,
+ * and fails to give the addresses of no rows.  One comparison contradicts
+ * nothing; who combines conditions can do without addresses.
  */
 static bool
-may_have_no_shard(const BulkSyncPlan *plan)
+scope_may_be_impossible(const BulkSyncPlan *plan)
 {
 	const BulkSyncDistribution *distribution = plan->distribution;
-	int			mentions = 0;
-	ListCell   *lc;
+	BulkSyncCondition *condition;
+	Const	   *constant;
 
-	foreach(lc, plan->scope_conjuncts)
-	{
-		BulkSyncCondition *condition = (BulkSyncCondition *) lfirst(lc);
-		Const	   *constant = (Const *) eval_const_expressions(NULL, (Node *) condition->expr);
+	if (list_length(plan->scope_conjuncts) + plan->nscope_values + plan->nscope_columns == 0)
+		return false;
+	if (list_length(plan->scope_conjuncts) + plan->nscope_values + plan->nscope_columns > 1)
+		return true;
+	if (distribution->pinned != NULL)
+		return distribution->pinned_isnull;
+	if (plan->nscope_values > 0 || plan->nscope_columns > 0)
+		return plan->nscope_columns > 0 || plan->scope_values[0].isnull;
 
-		if (IsA(constant, Const) && (constant->constisnull || !DatumGetBool(constant->constvalue)))
-			return true;
-		for (int i = 0; i < condition->nvars; i++)
-		{
-			if (condition->vars[i].attno == 0 || condition->vars[i].attno == distribution->attno)
-				mentions++;
-		}
-	}
-	for (int i = 0; i < plan->nscope_values; i++)
+	condition = (BulkSyncCondition *) linitial(plan->scope_conjuncts);
+	constant = (Const *) eval_const_expressions(NULL, (Node *) condition->expr);
+	if (IsA(constant, Const))
+		return constant->constisnull || !DatumGetBool(constant->constvalue);
+	for (int i = 0; i < condition->nvars; i++)
 	{
-		if (plan->scope_values[i].target_attno == distribution->attno)
-			mentions++;
-	}
-	for (int i = 0; i < plan->nscope_columns; i++)
-	{
-		if (plan->scope_columns[i].target_attno == distribution->attno)
+		if (condition->vars[i].attno == 0 || condition->vars[i].attno == distribution->attno)
 			return true;
 	}
-	return mentions > (distribution->pinned != NULL && !distribution->pinned_isnull ? 1 : 0);
+	return !IsA(condition->expr, OpExpr);
 }
 
 /*-------------------------------------------------------------------------
@@ -530,7 +526,7 @@ bulk_sync_plan_distributed_writing(BulkSyncPlan *plan, const TriggerDesc *trigge
 	if (index >= 0)
 		plan->columns[index].unique = true;
 	evaluate_pinned_value(plan);
-	plan->distribution->has_addresses &= !may_have_no_shard(plan);
+	plan->distribution->has_addresses &= !scope_may_be_impossible(plan);
 	plan_on_shards(plan);
 }
 
