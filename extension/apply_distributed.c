@@ -30,17 +30,33 @@ typedef struct Writing
 	int64		inserted;
 } Writing;
 
-/* Runs a statement over all rows of a set; returns the number of rows written */
-static int64
-run_shipped(BulkSyncApply *state, const BulkSyncRowSet *set, BulkSyncShipmentKind kind,
-			const char *sql, const char *null_keys_sql, bool returning)
+/* Sends the rows on their way by which target rows are to be found */
+static BulkSyncShipment *
+ship_to_find(BulkSyncApply *state, const BulkSyncRowSet *set, BulkSyncShipmentKind kind)
 {
-	BulkSyncShipment *shipment = bulk_sync_begin_shipment(state->difference, set, kind);
+	BulkSyncDistribution *distribution = state->plan->distribution;
+	BulkSyncShipment *shipment;
+
+	distribution->by_address = distribution->has_addresses &&
+		bulk_sync_is_worth_a_table(state->plan, set);
+	shipment = bulk_sync_begin_shipment(state->difference, set, kind);
+	if (!bulk_sync_ship_to_table(shipment) && distribution->by_address)
+	{
+		bulk_sync_end_shipment(shipment);
+		distribution->by_address = false;
+		shipment = bulk_sync_begin_shipment(state->difference, set, kind);
+	}
+	return shipment;
+}
+
+/* Runs a statement over all rows of a shipment; returns the number of rows written */
+static int64
+run_shipped(BulkSyncApply *state, BulkSyncShipment *shipment, const char *sql,
+			const char *null_keys_sql, bool returning)
+{
 	int64		before = state->returned;
 	int64		processed = 0;
 
-	if (kind != BULK_SYNC_SHIP_NEW)
-		(void) bulk_sync_ship_to_table(shipment);
 	while (bulk_sync_next_load(shipment))
 	{
 		for (int null_keys = 0; null_keys <= (null_keys_sql != NULL ? 1 : 0); null_keys++)
@@ -53,18 +69,26 @@ run_shipped(BulkSyncApply *state, const BulkSyncRowSet *set, BulkSyncShipmentKin
 	return returning ? state->returned - before : processed;
 }
 
+/* Are rows with a NULL in the key to be found by it? */
+static bool
+finds_null_keys(const BulkSyncPlan *plan, const BulkSyncRowSet *set)
+{
+	return set->nulls_in_key && !plan->distribution->by_address;
+}
+
 static bool
 write_deletes(Writing *writing)
 {
 	BulkSyncApply *state = &writing->state;
 	const BulkSyncPlan *plan = state->plan;
 	const BulkSyncRowSet *set = &state->difference->deletes;
+	BulkSyncShipment *shipment;
 
 	if (set->rows == 0)
 		return true;
-	writing->deleted = run_shipped(state, set, BULK_SYNC_SHIP_OLD,
-								   bulk_sync_deparse_delete(plan, false, false),
-								   set->nulls_in_key ?
+	shipment = ship_to_find(state, set, BULK_SYNC_SHIP_OLD);
+	writing->deleted = run_shipped(state, shipment, bulk_sync_deparse_delete(plan, false, false),
+								   finds_null_keys(plan, set) ?
 								   bulk_sync_deparse_delete(plan, true, false) : NULL, false);
 	return writing->deleted == set->rows;
 }
@@ -77,16 +101,18 @@ write_updates(Writing *writing)
 	BulkSyncDifference *difference = state->difference;
 	const BulkSyncRowSet *set = &difference->updates;
 	bool		returning = plan->check_update_scope;
+	BulkSyncShipment *shipment;
 	int64		written;
 
 	if (set->rows == 0)
 		return true;
 	state->check_scope = plan->check_update_scope;
 	state->is_update = true;
-	written = run_shipped(state, set, BULK_SYNC_SHIP_CHANGES,
+	shipment = ship_to_find(state, set, BULK_SYNC_SHIP_CHANGES);
+	written = run_shipped(state, shipment,
 						  bulk_sync_deparse_update(plan, difference, BULK_SYNC_UPDATE_ALL, false,
 												   returning),
-						  set->nulls_in_key ?
+						  finds_null_keys(plan, set) ?
 						  bulk_sync_deparse_update(plan, difference, BULK_SYNC_UPDATE_ALL, true,
 												   returning) : NULL, returning);
 	writing->deleted += set->marks;
@@ -139,7 +165,9 @@ write_inserts(Writing *writing)
 	writing->inserting = true;
 	state->check_scope = plan->check_insert_scope;
 	state->is_update = false;
-	writing->inserted = run_shipped(state, set, BULK_SYNC_SHIP_NEW,
+	writing->inserted = run_shipped(state,
+									bulk_sync_begin_shipment(state->difference, set,
+															 BULK_SYNC_SHIP_NEW),
 									bulk_sync_deparse_insert(plan, state->difference, returning),
 									NULL, returning);
 	return true;

@@ -257,6 +257,8 @@ typedef struct BulkSyncDistribution
 	Expr	   *pinned;			/* the one value that the scope lets in, or NULL */
 	Datum		pinned_value;
 	bool		pinned_isnull;
+	bool		has_addresses;	/* a row is on one node, where it has an address ... */
+	bool		by_address;		/* ... by which it is found now */
 	uint32		colocation;		/* which tables lie beside each other */
 	bool		on_shards;		/* rows are matched there ... */
 	bool		new_may_stay;	/* ... and new ones may be inserted there */
@@ -379,6 +381,13 @@ bulk_sync_matches_on_shards(const BulkSyncPlan *plan)
 	return plan->distribution != NULL && plan->distribution->on_shards;
 }
 
+/* Can a row on a shard be addressed as on this node? */
+static inline bool
+bulk_sync_shards_have_addresses(const BulkSyncPlan *plan)
+{
+	return plan->distribution != NULL && plan->distribution->has_addresses;
+}
+
 /*-------------------------------------------------------------------------
  * Rows
  *-------------------------------------------------------------------------
@@ -389,7 +398,8 @@ typedef struct BulkSyncTargetRow
 {
 	Oid			tableoid;
 	ItemPointerData tid;
-	int64		written;		/* history: when, by transaction and command */
+	int64		written;		/* history: when, by transaction and command; a
+								 * row of a shard: its xmin */
 	Datum	   *values;
 	bool	   *isnull;
 } BulkSyncTargetRow;
@@ -435,7 +445,8 @@ typedef struct BulkSyncGroups BulkSyncGroups;
 #define BULK_SYNC_DIFF_OLD			8	/* record: the target row that was matched */
 #define BULK_SYNC_DIFF_CHANGED		9	/* bytea: bit i = column i would change */
 #define BULK_SYNC_DIFF_ROW			10	/* record: the target row, all that was read */
-#define BULK_SYNC_DIFF_FIXED		10
+#define BULK_SYNC_DIFF_XMIN			11	/* on a shard: who wrote it */
+#define BULK_SYNC_DIFF_FIXED		11
 #define BULK_SYNC_TAKES_UNIQUE(plan)	((plan)->ncolumns)	/* ... one for: a unique value changes */
 #define BULK_SYNC_DIFF_WANTED(column)	(BULK_SYNC_DIFF_FIXED + (column) + 1)
 #define BULK_SYNC_DIFF_OLD_KEY(plan, key) \

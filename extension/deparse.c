@@ -217,13 +217,15 @@ bulk_sync_deparse_read(const BulkSyncPlan *plan, const bool *scope_nulls,
 	int			nparams = plan->nscope_values;
 
 	initStringInfo(&buf);
-	if (plan->address_by_key)
+	if (plan->address_by_key && !bulk_sync_shards_have_addresses(plan))
 		appendStringInfoString(&buf, "SELECT NULL::pg_catalog.oid, NULL::pg_catalog.tid");
 	else
 		appendStringInfoString(&buf, "SELECT " BULK_SYNC_TARGET_ALIAS ".tableoid, "
 							   BULK_SYNC_TARGET_ALIAS ".ctid");
 	for (int i = 0; i < plan->nread; i++)
 		appendStringInfo(&buf, ", %s", target_column_sql(plan, plan->read_attnos[i]));
+	if (bulk_sync_shards_have_addresses(plan))
+		appendStringInfoString(&buf, ", " BULK_SYNC_TARGET_ALIAS ".xmin");
 	/* Among equals the row that was inserted last is the newest */
 	if (plan->history_attno != InvalidAttrNumber && !plan->address_by_key)
 		appendStringInfoString(&buf, ", " BULK_SYNC_TARGET_ALIAS ".xmin, "

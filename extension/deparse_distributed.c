@@ -122,23 +122,26 @@ bulk_sync_deparse_drop_table(const char *name)
 
 /* Each of its rows to the node that has the row of the target */
 const char *
-bulk_sync_deparse_distribute(const BulkSyncPlan *plan, const char *name)
+bulk_sync_deparse_distribute(const BulkSyncPlan *plan, const char *name, AttrNumber attno)
 {
 	return psprintf("SELECT pg_catalog.create_distributed_table(%s, '%sc%d', colocate_with => %s)",
-					quote_literal_cstr(name), plan->prefix,
-					BULK_SYNC_SHIPPED_OLD(plan, plan->distribution->read_index),
+					quote_literal_cstr(name), plan->prefix, attno,
 					quote_literal_cstr(plan->target_sql));
 }
 
 /* Puts rows into it, which are a parameter */
 const char *
-bulk_sync_deparse_fill_shard_table(const BulkSyncPlan *plan, TupleDesc desc, const char *name)
+bulk_sync_deparse_fill_shard_table(const BulkSyncPlan *plan, TupleDesc desc, bool by_column,
+								   const char *name)
 {
 	StringInfoData buf;
 
 	initStringInfo(&buf);
 	appendStringInfo(&buf, "INSERT INTO %s ", name);
-	append_records(&buf, plan, desc);
+	if (by_column)
+		append_columns(&buf, plan, desc);
+	else
+		append_records(&buf, plan, desc);
 	return buf.data;
 }
 
@@ -150,15 +153,44 @@ bulk_sync_deparse_over_table(const BulkSyncPlan *plan, const char *name, const c
 					plan->prefix, name, statement);
 }
 
+/* ... and it is on the shard of that row */
+static void
+append_same_shard(StringInfo buf, const BulkSyncPlan *plan)
+{
+	const BulkSyncDistribution *distribution = plan->distribution;
+
+	if (distribution->attno == InvalidAttrNumber)
+		return;
+	appendStringInfo(buf, "%s %s %s AND ", target_column_sql(plan, distribution->attno),
+					 operator_sql(distribution->eq_opr),
+					 diff_sql(plan, BULK_SYNC_SHIPPED_OLD(plan, distribution->read_index)));
+	if (distribution->pinned != NULL)
+		appendStringInfo(buf, "%s %s $%d AND ", target_column_sql(plan, distribution->attno),
+						 operator_sql(distribution->eq_opr), plan->nscope_values + 2);
+}
+
 /*
- * Which row of the target a difference row is about: found by its key, on its
- * shard, as long as all that was read of it is still the same.
+ * Which row of the target a difference row is about: found by its address, or by
+ * its key, on its shard, as long as it is still what was read.  A row that is
+ * waited for is looked at once more, in the version that it has by then, and
+ * there the address alone would not tell.
  */
 void
 append_shipped_address(StringInfo buf, const BulkSyncPlan *plan, bool null_keys)
 {
 	const BulkSyncDistribution *distribution = plan->distribution;
 
+	append_same_shard(buf, plan);
+	if (distribution->by_address)
+	{
+		if (!plan->single_table)
+			appendStringInfo(buf, BULK_SYNC_TARGET_ALIAS ".tableoid OPERATOR(pg_catalog.=) %s AND ",
+							 diff_sql(plan, BULK_SYNC_DIFF_TABLEOID));
+		appendStringInfo(buf, BULK_SYNC_TARGET_ALIAS ".ctid OPERATOR(pg_catalog.=) %s AND "
+						 BULK_SYNC_TARGET_ALIAS ".xmin OPERATOR(pg_catalog.=) %s",
+						 diff_sql(plan, BULK_SYNC_DIFF_CTID), diff_sql(plan, BULK_SYNC_DIFF_XMIN));
+		return;
+	}
 	if (null_keys)
 	{
 		appendStringInfoChar(buf, '(');
@@ -180,19 +212,6 @@ append_shipped_address(StringInfo buf, const BulkSyncPlan *plan, bool null_keys)
 			appendStringInfoChar(buf, ')');
 		appendStringInfoString(buf, " AND ");
 	}
-	/* What is not said of the shards, Citus does not see */
-	if (distribution->column_index < 0 || !plan->columns[distribution->column_index].key)
-	{
-		char	   *old = diff_sql(plan, BULK_SYNC_SHIPPED_OLD(plan, distribution->read_index));
-
-		if (distribution->attno != InvalidAttrNumber)
-			appendStringInfo(buf, "%s %s %s AND ", target_column_sql(plan, distribution->attno),
-							 operator_sql(distribution->eq_opr), old);
-	}
-	if (distribution->pinned != NULL)
-		appendStringInfo(buf, "%s %s $%d AND ", target_column_sql(plan, distribution->attno),
-						 operator_sql(distribution->eq_opr), plan->nscope_values + 2);
-
 	/* ROW = ROW would be taken apart; a function of two rows is not */
 	appendStringInfoString(buf, "pg_catalog.record_image_eq(ROW(");
 	for (int i = 0; i < plan->nread_to_match; i++)

@@ -12,6 +12,9 @@
 
 #include "utils/builtins.h"
 
+/* Where a row is, and which version of it */
+static const char *const address_columns[] = {"tableoid", "ctid", "xmin"};
+
 /* A column of the staged relation */
 static char *
 staged_column_sql(const BulkSyncPlan *plan, int index)
@@ -36,6 +39,10 @@ append_scope_rows(StringInfo buf, const BulkSyncPlan *plan)
 	for (int i = 0; i < plan->nread; i++)
 		appendStringInfo(buf, "%s%s", i == 0 ? "" : ", ",
 						 target_column_sql(plan, plan->read_attnos[i]));
+	if (bulk_sync_shards_have_addresses(plan))
+		for (int i = 0; i < (int) lengthof(address_columns); i++)
+			appendStringInfo(buf, ", " BULK_SYNC_TARGET_ALIAS ".%s AS %s%s", address_columns[i],
+							 plan->prefix, address_columns[i]);
 	appendStringInfo(buf, " FROM %s AS " BULK_SYNC_TARGET_ALIAS " WHERE true", plan->target_sql);
 	append_in_scope(buf, plan);
 	appendStringInfoString(buf, ") AS " BULK_SYNC_TARGET_ALIAS);
@@ -173,6 +180,10 @@ bulk_sync_deparse_pairs(const BulkSyncPlan *plan, bool new_on_shards)
 		else
 			appendStringInfo(&buf, ", %s", staged_column_sql(plan, i));
 	}
+	if (bulk_sync_shards_have_addresses(plan))
+		for (int i = 0; i < (int) lengthof(address_columns); i++)
+			appendStringInfo(&buf, ", " BULK_SYNC_TARGET_ALIAS ".%s%s", plan->prefix,
+							 address_columns[i]);
 	for (int i = 0; i < plan->nread; i++)
 		appendStringInfo(&buf, ", %s", target_column_sql(plan, plan->read_attnos[i]));
 	appendStringInfoString(&buf, " FROM ");

@@ -508,6 +508,7 @@ bulk_sync_match_entry_done(BulkSyncMatch *match, BulkSyncEntry *entry)
 			slot_getallattrs(match->kept_slot);
 			row.tableoid = kept->tableoid;
 			row.tid = kept->tid;
+			row.written = kept->written;
 			row.values = match->kept_slot->tts_values;
 			row.isnull = match->kept_slot->tts_isnull;
 			decide_pair(match, &row, &wanted, !BULK_SYNC_MUTANT(revival_forgotten));

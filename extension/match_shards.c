@@ -64,7 +64,7 @@ receive_duplicate(TupleTableSlot *slot, void *arg)
 
 /*
  * A pair, or a row without a partner: is there a staged row, is there a target
- * row, then the columns of the one and of the other.
+ * row, then the columns of the one, and address and columns of the other.
  */
 static void
 receive_pair(TupleTableSlot *slot, void *arg)
@@ -93,9 +93,17 @@ receive_pair(TupleTableSlot *slot, void *arg)
 	wanted.values = state->values;
 	wanted.isnull = state->isnull;
 	wanted.stored = NULL;
-	row.tableoid = InvalidOid;
 	ItemPointerSetInvalid(&row.tid);
+	row.tableoid = InvalidOid;
 	row.written = 0;
+	if (is_target && bulk_sync_shards_have_addresses(plan))
+	{
+		row.tableoid = DatumGetObjectId(slot->tts_values[next]);
+		row.tid = *(ItemPointer) DatumGetPointer(slot->tts_values[next + 1]);
+		row.written = DatumGetTransactionId(slot->tts_values[next + 2]);
+	}
+	if (bulk_sync_shards_have_addresses(plan))
+		next += 3;
 	row.values = slot->tts_values + next;
 	row.isnull = slot->tts_isnull + next;
 

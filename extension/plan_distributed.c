@@ -41,6 +41,7 @@
 #define METHOD_HASH		'h'
 #define METHOD_NONE		'n'
 #define COPY_EVERYWHERE 't'
+#define ONE_COPY		's'
 
 /* A column of Citus' catalog: they are found by name, for they may move */
 static Datum
@@ -159,6 +160,7 @@ bulk_sync_find_distribution(const BulkSyncOptions *options, Relation target)
 	distribution = palloc0(sizeof(BulkSyncDistribution));
 	distribution->reference = entry.method == METHOD_NONE && entry.model == COPY_EVERYWHERE;
 	distribution->attno = entry.attno;
+	distribution->has_addresses = entry.model == ONE_COPY;
 	distribution->colocation = entry.colocation;
 	distribution->read_index = distribution->column_index = -1;
 	return distribution;

@@ -91,12 +91,29 @@ attributes_to_ship(const BulkSyncDifference *difference, BulkSyncShipmentKind ki
 	if (kind == BULK_SYNC_SHIP_CHANGES)
 		attnos = list_make4_int(BULK_SYNC_DIFF_MARK, BULK_SYNC_DIFF_SET_SOFT,
 								BULK_SYNC_DIFF_SOFT, BULK_SYNC_DIFF_TAKES);
+	if (kind == BULK_SYNC_SHIP_LOOKUP)
+	{
+		for (int i = 0; i < plan->nkeys; i++)
+			attnos = lappend_int(attnos, i + 1);
+		return attnos;
+	}
 	for (int i = 0; i < plan->ncolumns; i++)
 	{
 		if (kind == BULK_SYNC_SHIP_CHANGES ? bulk_sync_column_is_set(plan, i, difference) :
 			kind == BULK_SYNC_SHIP_NEW ? plan->columns[i].insertable :
 			kind == BULK_SYNC_SHIP_KEYS ? i < plan->nkeys : false)
 			attnos = lappend_int(attnos, BULK_SYNC_DIFF_WANTED(i));
+	}
+	if (old && plan->distribution->by_address)
+	{
+		if (!plan->single_table)
+			attnos = lappend_int(attnos, BULK_SYNC_DIFF_TABLEOID);
+		attnos = lappend_int(attnos, BULK_SYNC_DIFF_CTID);
+		attnos = lappend_int(attnos, BULK_SYNC_DIFF_XMIN);
+		if (plan->distribution->attno != InvalidAttrNumber)
+			attnos = lappend_int(attnos,
+								 BULK_SYNC_SHIPPED_OLD(plan, plan->distribution->read_index));
+		return attnos;
 	}
 	for (int i = 0; old && i < plan->nread_to_match; i++)
 		attnos = lappend_int(attnos, BULK_SYNC_SHIPPED_OLD(plan, i));
@@ -219,7 +236,7 @@ bulk_sync_begin_shipment(BulkSyncDifference *difference, const BulkSyncRowSet *s
 	shipment->isnull = palloc(shipment->desc->natts * sizeof(bool));
 	shipment->old_values = palloc(Max(difference->old_desc->natts, 1) * sizeof(Datum));
 	shipment->old_isnull = palloc(Max(difference->old_desc->natts, 1) * sizeof(bool));
-	shipment->by_column = kind == BULK_SYNC_SHIP_KEYS;
+	shipment->by_column = kind == BULK_SYNC_SHIP_KEYS || kind == BULK_SYNC_SHIP_LOOKUP;
 	init_params(shipment);
 	shipment->max_rows = kind == BULK_SYNC_SHIP_NEW ? MAX_ROWS_TO_INSERT : MAX_ROWS_TO_FIND;
 	if (kind == BULK_SYNC_SHIP_NEW)
@@ -367,16 +384,14 @@ bulk_sync_run_shipped(const BulkSyncShipment *shipment, const char *sql,
 {
 	const BulkSyncPlan *plan = shipment->plan;
 	MemoryContext oldcontext = MemoryContextSwitchTo(shipment->load_context);
-	BulkSyncStatement *statement;
 	uint64		processed;
 
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	sql = shipment->table != NULL ? bulk_sync_deparse_over_table(plan, shipment->table, sql) :
 		bulk_sync_deparse_shipped(plan, shipment->desc, shipment->by_column, sql);
-	statement = bulk_sync_prepare_with_values(sql, shipment->nparams, shipment->types,
-											  shipment->params, plan->target);
-	processed = bulk_sync_run(statement, NULL, false, callback, arg);
+	processed = bulk_sync_run_with_values(sql, shipment->nparams, shipment->types,
+										  shipment->params, plan->target, callback, arg);
 	PopActiveSnapshot();
 	MemoryContextSwitchTo(oldcontext);
 	return processed;
@@ -391,11 +406,20 @@ run(const BulkSyncShipment *shipment, const char *sql)
 {
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	bulk_sync_run(bulk_sync_prepare_with_values(sql, shipment->nparams, shipment->types,
-												shipment->params, NULL),
-				  NULL, false, NULL, NULL);
+	bulk_sync_run_with_values(sql, shipment->nparams, shipment->types, shipment->params, NULL,
+							  NULL, NULL);
 	PopActiveSnapshot();
 }
+
+/* May rows go to a table, and are there so many of them? */
+bool
+bulk_sync_is_worth_a_table(const BulkSyncPlan *plan, const BulkSyncRowSet *set)
+{
+	return plan->distribution->attno != InvalidAttrNumber &&
+		set->rows > MIN_ROWS_FOR_TABLE && !XactReadOnly;
+}
+
+static AttrNumber shard_attribute(const BulkSyncShipment *shipment);
 
 /* Makes the table.  Its name is like no other: of this backend, and counted. */
 static bool
@@ -410,7 +434,7 @@ make_table(void *arg)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	bulk_sync_run_command(bulk_sync_deparse_shard_table(shipment->plan, shipment->desc, name));
 	PopActiveSnapshot();
-	run(shipment, bulk_sync_deparse_distribute(shipment->plan, name));
+	run(shipment, bulk_sync_deparse_distribute(shipment->plan, name, shard_attribute(shipment)));
 	shipment->table = name;
 	return true;
 }
@@ -449,14 +473,33 @@ try_to_make_table(BulkSyncShipment *shipment)
 	return shipment->table != NULL;
 }
 
+/* The attribute that says on which shard a row is, or 0 */
+static AttrNumber
+shard_attribute(const BulkSyncShipment *shipment)
+{
+	const BulkSyncDistribution *distribution = shipment->plan->distribution;
+
+	if (distribution->attno == InvalidAttrNumber)
+		return InvalidAttrNumber;
+	if (shipment->needs_old)
+		return BULK_SYNC_SHIPPED_OLD(shipment->plan, distribution->read_index);
+	return shipment->by_column && distribution->column_index >= 0 &&
+		distribution->column_index < shipment->plan->nkeys ?
+		shipment->attnos[distribution->column_index] : InvalidAttrNumber;
+}
+
+/*
+ * Puts the rows into a table beside the shards, if they are many, and says so.
+ * Only from there can rows of the target be found by their address: Citus does
+ * not send addresses along with a statement.
+ */
 bool
 bulk_sync_ship_to_table(BulkSyncShipment *shipment)
 {
-	const BulkSyncDistribution *distribution = shipment->plan->distribution;
 	char	   *table;
 
-	if (distribution->attno == InvalidAttrNumber || shipment->set->rows <= MIN_ROWS_FOR_TABLE ||
-		!try_to_make_table(shipment))
+	if (!bulk_sync_is_worth_a_table(shipment->plan, shipment->set) ||
+		shard_attribute(shipment) == InvalidAttrNumber || !try_to_make_table(shipment))
 		return false;
 	table = shipment->table;
 	shipment->table = NULL;
@@ -465,7 +508,8 @@ bulk_sync_ship_to_table(BulkSyncShipment *shipment)
 	{
 		MemoryContext oldcontext = MemoryContextSwitchTo(shipment->load_context);
 
-		run(shipment, bulk_sync_deparse_fill_shard_table(shipment->plan, shipment->desc, table));
+		run(shipment, bulk_sync_deparse_fill_shard_table(shipment->plan, shipment->desc,
+														 shipment->by_column, table));
 		MemoryContextSwitchTo(oldcontext);
 	}
 	shipment->table = table;

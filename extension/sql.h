@@ -43,9 +43,10 @@ extern const char *bulk_sync_deparse_shipped(const BulkSyncPlan *plan, TupleDesc
 extern const char *bulk_sync_deparse_shard_table(const BulkSyncPlan *plan, TupleDesc desc,
 												 const char *name);
 extern const char *bulk_sync_deparse_drop_table(const char *name);
-extern const char *bulk_sync_deparse_distribute(const BulkSyncPlan *plan, const char *name);
+extern const char *bulk_sync_deparse_distribute(const BulkSyncPlan *plan, const char *name,
+											   AttrNumber attno);
 extern const char *bulk_sync_deparse_fill_shard_table(const BulkSyncPlan *plan, TupleDesc desc,
-													  const char *name);
+													  bool by_column, const char *name);
 extern const char *bulk_sync_deparse_over_table(const BulkSyncPlan *plan, const char *name,
 												const char *statement);
 
@@ -65,9 +66,9 @@ extern const char *bulk_sync_deparse_insert_new(const BulkSyncPlan *plan);
 extern BulkSyncStatement *bulk_sync_prepare(const char *sql, const Oid *param_types, int nparams,
 											QueryEnvironment *env, Relation target,
 											Bitmapset *assigned, int flags);
-extern BulkSyncStatement *bulk_sync_prepare_with_values(const char *sql, int nvalues,
-														const Oid *types, const Datum *values,
-														Relation target);
+extern uint64 bulk_sync_run_with_values(const char *sql, int nvalues, const Oid *types,
+										const Datum *values, Relation target,
+										BulkSyncRowCallback callback, void *arg);
 extern BulkSyncStatement *bulk_sync_prepare_read(const char *sql, const Oid *param_types,
 												 int nparams, QueryEnvironment *env,
 												 Relation target, ParamListInfo params,
