@@ -28,6 +28,7 @@
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
+#include "parser/parse_coerce.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -232,9 +233,12 @@ find_pinned_value(BulkSyncPlan *plan)
 	{
 		Expr	   *expr = pinned_expression(plan, (BulkSyncCondition *) lfirst(lc));
 
-		if (distribution->pinned == NULL && expr != NULL &&
-			exprType((Node *) expr) == attr->atttypid)
-			distribution->pinned = expr;
+		/* company_id = 501 compares a bigint with an integer */
+		if (distribution->pinned == NULL && expr != NULL)
+			distribution->pinned = (Expr *)
+				coerce_to_target_type(NULL, (Node *) expr, exprType((Node *) expr),
+									  attr->atttypid, -1, COERCION_IMPLICIT,
+									  COERCE_IMPLICIT_CAST, -1);
 	}
 }
 
@@ -258,6 +262,39 @@ evaluate_pinned_value(BulkSyncPlan *plan)
 	if (!distribution->pinned_isnull)
 		distribution->pinned_value = datumCopy(distribution->pinned_value, typbyval, typlen);
 	FreeExprContext(econtext, true);
+}
+
+/*
+ * Might the planner find that nothing can be in scope?  Then Citus asks no shard,
+ * and fails to give the addresses of no rows.  One comparison contradicts
+ * nothing; who combines conditions can do without addresses.
+ */
+static bool
+scope_may_be_impossible(const BulkSyncPlan *plan)
+{
+	const BulkSyncDistribution *distribution = plan->distribution;
+	BulkSyncCondition *condition;
+	Const	   *constant;
+
+	if (list_length(plan->scope_conjuncts) + plan->nscope_values + plan->nscope_columns == 0)
+		return false;
+	if (list_length(plan->scope_conjuncts) + plan->nscope_values + plan->nscope_columns > 1)
+		return true;
+	if (distribution->pinned != NULL)
+		return distribution->pinned_isnull;
+	if (plan->nscope_values > 0 || plan->nscope_columns > 0)
+		return plan->nscope_columns > 0 || plan->scope_values[0].isnull;
+
+	condition = (BulkSyncCondition *) linitial(plan->scope_conjuncts);
+	constant = (Const *) eval_const_expressions(NULL, (Node *) condition->expr);
+	if (IsA(constant, Const))
+		return constant->constisnull || !DatumGetBool(constant->constvalue);
+	for (int i = 0; i < condition->nvars; i++)
+	{
+		if (condition->vars[i].attno == 0 || condition->vars[i].attno == distribution->attno)
+			return true;
+	}
+	return !IsA(condition->expr, OpExpr);
 }
 
 /*-------------------------------------------------------------------------
@@ -489,6 +526,7 @@ bulk_sync_plan_distributed_writing(BulkSyncPlan *plan, const TriggerDesc *trigge
 	if (index >= 0)
 		plan->columns[index].unique = true;
 	evaluate_pinned_value(plan);
+	plan->distribution->has_addresses &= !scope_may_be_impossible(plan);
 	plan_on_shards(plan);
 }
 

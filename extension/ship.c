@@ -78,6 +78,17 @@ old_index(const BulkSyncPlan *plan, AttrNumber attno)
 	return attno - BULK_SYNC_SHIPPED_OLD(plan, 0);
 }
 
+static bool
+some_column_may_keep(const BulkSyncPlan *plan)
+{
+	for (int i = 0; i < plan->ncolumns; i++)
+	{
+		if (bulk_sync_column_may_keep(&plan->columns[i]))
+			return true;
+	}
+	return false;
+}
+
 /* The attributes to send: of the difference row, then of the old row */
 static List *
 attributes_to_ship(const BulkSyncDifference *difference, BulkSyncShipmentKind kind)
@@ -89,8 +100,14 @@ attributes_to_ship(const BulkSyncDifference *difference, BulkSyncShipmentKind ki
 	if (kind == BULK_SYNC_SHIP_NEW)
 		attnos = lappend_int(attnos, BULK_SYNC_DIFF_POSITION);
 	if (kind == BULK_SYNC_SHIP_CHANGES)
-		attnos = list_make4_int(BULK_SYNC_DIFF_MARK, BULK_SYNC_DIFF_SET_SOFT,
-								BULK_SYNC_DIFF_SOFT, BULK_SYNC_DIFF_TAKES);
+	{
+		attnos = lappend_int(attnos, BULK_SYNC_DIFF_MARK);
+		if (plan->soft_attno != InvalidAttrNumber)
+			attnos = lappend_int(lappend_int(attnos, BULK_SYNC_DIFF_SET_SOFT),
+								 BULK_SYNC_DIFF_SOFT);
+		if (some_column_may_keep(plan))
+			attnos = lappend_int(attnos, BULK_SYNC_DIFF_TAKES);
+	}
 	if (kind == BULK_SYNC_SHIP_LOOKUP)
 	{
 		for (int i = 0; i < plan->nkeys; i++)

@@ -17,6 +17,16 @@ def key_without_distribution(test):
     pair.same(call(WHOLE, key='{k,name}'), (7, 2, 5, 0, 0, 1))
 
 
+def key_within_one_value(test):
+    """A scope on one value of the distribution column: within it the key need not contain the column."""
+    pair = test.pair(TABLE, "insert into target select k, 'n' || i, 'v' from generate_series(1, 4) as k, generate_series(1, 5) as i",
+                     'create temporary table staged (k int, name text, v text)', "insert into staged values (2, 'n1', 'w'), (2, 'n2', 'v'), (2, 'n9', 'v')")
+    pair.same(call("scope => 'k = 2'", key='{name}'), (3, 1, 1, 1, 0, 3))
+    pair.same(call("scope => '2 = target.k and true'", 'dry_run => true', key='{name}'), (3, 0, 0, 3, 0, 0))
+    pair.both("update staged set k = 3 where name = 'n1'")
+    pair.same(call("scope => 'k = 2'", key='{name}'), '44000')
+
+
 def distribution_supplied(test):
     """A key column may be supplied by scope_values (1.2.3): the distribution column too."""
     pair = test.pair(TABLE, "insert into target select k, 'n' || i, 'v' from generate_series(1, 4) as k, generate_series(1, 5) as i",
@@ -100,6 +110,7 @@ def shards_themselves(test):
 
 TESTS = [
     ('a key without the distribution column', key_without_distribution, HASHED),
+    ('a key within one value of the distribution column', key_within_one_value, HASHED),
     ('a distribution column that is supplied', distribution_supplied, KINDS),
     ('wrong arguments', wrong_arguments, KINDS),
     ('an empty key', empty_key, KINDS),
