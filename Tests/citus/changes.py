@@ -112,6 +112,8 @@ def scopes(test):
             (("scope => 'k < 20'", 'scope_values => \'{"g": 1}\'', "scope_columns => '{g}'"), (4, 0, 4, 0, 0, 1)),
             (("scope => 'g in (select 1)'",), (4, 0, 4, 0, 0, 1)), (("scope => 'g = 2'",), '44000'),
             (("scope => 'g = null'",), '44000'), (("scope_values => '{\"g\": null}'", 'dry_run => true'), '44000'),
+            (("scope => 'false'",), '44000'), (("scope => 'false'", "actions => '{delete}'"), (4, 0, 0, 0, 4, 0)),
+            (("scope => 'g = 1 and g = 2'",), '44000'), (("scope => 'k = 1 and k = 2'", "actions => '{delete}'"), (4, 0, 0, 0, 4, 0)),
             (("scope => 'random() > 2'",), '0A000'), (("scope => 'count(*) > 2'",), '42803'), ((), '22023')):
         pair = test.pair(*table, feed)
         before = pair.places()
