@@ -15,9 +15,10 @@ import places
 import refusals
 import sessions
 import staged
+import ways
 from pair import KINDS, LOCAL, Cluster, Pair
 
-MODULES = [changes, columns, places, staged, refusals, sessions]
+MODULES = [changes, columns, places, staged, refusals, sessions, ways]
 
 
 class Test:
