@@ -151,7 +151,8 @@ bulk_sync_match_on_shards(BulkSyncMatch *match)
 
 	rows_in_scope = count_on_shards(&state, bulk_sync_deparse_count_scope(plan));
 	difference->new_on_shards = plan->distribution->new_may_stay &&
-		difference->staged_rows - rows_in_scope > difference->staged_rows * MANY_NEW_ROWS;
+		(bulk_sync_matcher == BULK_SYNC_MATCHER_JOIN ||
+		 difference->staged_rows - rows_in_scope > difference->staged_rows * MANY_NEW_ROWS);
 	bulk_sync_run_on_shards(plan, bulk_sync_deparse_pairs(plan, difference->new_on_shards),
 							receive_pair, &state);
 	difference->unchanged += difference->staged_rows - state.differing - state.new_rows;

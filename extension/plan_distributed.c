@@ -16,6 +16,7 @@
 
 #include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/relation.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/pg_index.h"
@@ -29,6 +30,7 @@
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "parser/parse_coerce.h"
+#include "rewrite/rewriteHandler.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -130,6 +132,59 @@ check_no_shard(Relation target)
 				 errhint("Sync the distributed table.")));
 }
 
+/* Does a query read from distributed tables, itself or through views? */
+static bool
+reads_distributed(Node *node, void *context)
+{
+	ListCell   *lc;
+
+	if (node == NULL)
+		return false;
+	if (!IsA(node, Query))
+		return expression_tree_walker(node, reads_distributed, context);
+	foreach(lc, ((Query *) node)->rtable)
+	{
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+		bool		found = false;
+
+		if (rte->rtekind != RTE_RELATION)
+			continue;
+		if (rte->relkind == RELKIND_VIEW)
+		{
+			Relation	view = relation_open(rte->relid, AccessShareLock);
+
+			/* OLD and NEW of a view's own rule are the view */
+			if (RelationGetRelid(view) != *(Oid *) context)
+				found = reads_distributed((Node *) get_view_query(view),
+										  &rte->relid);
+			relation_close(view, AccessShareLock);
+		}
+		else
+			found = bulk_sync_is_distributed(rte->relid);
+		if (found)
+			return true;
+	}
+	return query_tree_walker((Query *) node, reads_distributed, context,
+							 QTW_IGNORE_JOINALIASES);
+}
+
+/* Rows of a view are written by statements over rows that only this node has */
+static void
+check_no_distributed_view(Relation target)
+{
+	Oid			relid = RelationGetRelid(target);
+
+	if (target->rd_rel->relkind != RELKIND_VIEW ||
+		!OidIsValid(get_relname_relid("pg_dist_partition", PG_CATALOG_NAMESPACE)) ||
+		!reads_distributed((Node *) get_view_query(target), &relid))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("view \"%s\" of a distributed table cannot be synced",
+					RelationGetRelationName(target)),
+			 errhint("Sync the distributed table, with the condition of the view as \"scope\".")));
+}
+
 /* What Citus says of the target; NULL: it is an ordinary relation */
 BulkSyncDistribution *
 bulk_sync_find_distribution(const BulkSyncOptions *options, Relation target)
@@ -140,6 +195,7 @@ bulk_sync_find_distribution(const BulkSyncOptions *options, Relation target)
 	if (!read_catalog(RelationGetRelid(target), &entry))
 	{
 		check_no_shard(target);
+		check_no_distributed_view(target);
 		return NULL;
 	}
 	if (entry.method != METHOD_HASH && entry.method != METHOD_NONE)

@@ -432,8 +432,10 @@ run(const BulkSyncShipment *shipment, const char *sql)
 bool
 bulk_sync_is_worth_a_table(const BulkSyncPlan *plan, const BulkSyncRowSet *set)
 {
-	return plan->distribution->attno != InvalidAttrNumber &&
-		set->rows > MIN_ROWS_FOR_TABLE && !XactReadOnly;
+	int64		few = bulk_sync_applier == BULK_SYNC_APPLIER_DIRECT ? 0 : MIN_ROWS_FOR_TABLE;
+
+	return plan->distribution->attno != InvalidAttrNumber && set->rows > few &&
+		bulk_sync_applier != BULK_SYNC_APPLIER_SQL && !XactReadOnly;
 }
 
 static AttrNumber shard_attribute(const BulkSyncShipment *shipment);

@@ -397,6 +397,10 @@ bulk_sync_run(BulkSyncStatement *statement, ParamListInfo params, bool skip_trig
 	receiver.callback = callback;
 	receiver.arg = arg;
 
+	/* Citus takes an empty list for none, and looks into it all the same */
+	if (params != NULL && params->numParams == 0)
+		params = NULL;
+
 	foreach(lc, statement->stmts)
 	{
 		PlannedStmt *planned = lfirst_node(PlannedStmt, lc);
