@@ -46,6 +46,19 @@ def one_shard(test):
         pair.close()
 
 
+def one_shard_beside(test):
+    """The same where the staged rows are distributed, too."""
+    pair = test.pair(TABLES[0], TABLES[1], TABLES[2].replace('temporary ', ''), TABLES[3], column='company', distributed=('target', 'staged'))
+    shards = shards_of(pair)
+    sql = call("scope => 'company = 3'", key='{company,name}')
+    pair.near.query(sql)
+    answer, notices = said(pair.far, sql)
+    assert answer == [('10', '2', '4', '4', '0', '2')], answer
+    pair.same_rows(sql)
+    asked = {shards[number] for notice in notices for number in re.findall(r'_(\d{6,})\b', notice) if number in shards}
+    assert len(asked) == 1, '%d shards are asked' % len(asked)
+
+
 def one_shard_compared(test):
     pair = test.pair(*TABLES, column='company')
     shards = shards_of(pair)
@@ -83,6 +96,7 @@ def hidden_cost(test):
 
 TESTS = [
     ('a scope on the distribution column asks one shard', one_shard, HASHED),
+    ('such a scope, staged beside the target', one_shard_beside, HASHED),
     ('bulk_compare with such a scope asks one shard', one_shard_compared, HASHED),
     ('the number of commands does not grow with the rows', round_trips, KINDS),
     ('equal rows are written nowhere', hidden_cost, KINDS),

@@ -81,6 +81,12 @@ def other_distributions(test):
         pair.nothing_left(left)
 
 
+def views_of_them(test):
+    """A view of a distributed table is synced as a view of a table is, or refused before anything is written."""
+    pair = test.pair(TARGET, ROWS, STAGED, FEED, 'create view seen as select * from target where k > 0')
+    pair.same(call(WHOLE).replace("'target'", "'seen'"), (19, 4, 5, 10, 0, 5), also=REFUSED)
+
+
 def local_tables(test):
     """A table that is not distributed is written as ever, in the same database; so is one that Citus only knows of."""
     pair = test.pair(TARGET, STAGED, FEED)
@@ -116,6 +122,7 @@ TESTS = [
     ('an empty key', empty_key, KINDS),
     ('read-only transactions', read_only, KINDS),
     ('range and append distribution', other_distributions, ('hash',)),
+    ('views of distributed tables', views_of_them, KINDS),
     ('tables that are not distributed', local_tables, ('hash',)),
     ('shards', shards_themselves, ('hash',)),
 ]

@@ -2,8 +2,8 @@
 import random
 import time
 
-from changes import FEED, ROWS, STAGED, TARGET, WHOLE, call
-from client import SqlError, wait_until
+from changes import FEED, ROWS, STAGED, TARGET, UPSERT, WHOLE, call
+from client import Lost, SqlError, wait_until
 from pair import KINDS, LOCAL, outcome
 
 COUNTS = (19, 4, 5, 10, 0, 5)
@@ -132,12 +132,12 @@ def waits_or_ends(pair, connection, watching):
     wait_until(lambda: connection.answered(0) or any(int(w.value(WAITING)) for w in watching), 20, 'a call that waits or ends')
 
 
-def raced(test, node):
+def raced(test, node, races=RACES, setup=RACE, ends=('commit', 'rollback'), **how):
     """For each race: another session writes, the call starts, the other one commits, the call ends. node: where the other is."""
     wrong = []
-    for what, statement, options in RACES:
-        for end in ('commit', 'rollback'):
-            pair = test.pair(*RACE)
+    for what, statement, options in races:
+        for end in ends:
+            pair = test.pair(*setup, **how)
             answers, left = [], pair.cluster.left_behind()
             for schema, connection in (('near', pair.near), ('far', pair.far)):
                 other = pair.session(schema, node=node if schema == 'far' else 0)
@@ -171,6 +171,24 @@ def races_here(test):
 
 def races_at_a_worker(test):
     raced(test, 1)
+
+
+def races_by_key(test):
+    """No deletes and few rows: they are looked up by their keys."""
+    raced(test, 1, [(what, statement, options.replace(WHOLE, UPSERT)) for what, statement, options in RACES if WHOLE in options])
+
+
+def races_beside(test):
+    """Staged beside the target: the shards match, and the coordinator knows of fewer rows."""
+    raced(test, 1, setup=(*RACE[:2], RACE[2].replace('temporary ', ''), RACE[3]), distributed=('target', 'staged'))
+
+
+def races_of_many(test):
+    """So many changes that they do not go along with the statements that make them."""
+    many = (*RACE, "insert into target (k, g, v) select k, 0, 'v' from generate_series(1001, 26000) as k",
+            "insert into staged select k, 0, 'w' from generate_series(1001, 14000) as k",
+            "insert into staged select k, 0, 'v' from generate_series(26001, 38000) as k")
+    raced(test, 1, RACES, many, ('commit',))
 
 
 def writers_wait(test):
@@ -350,6 +368,43 @@ def checksum(pair):
     return pair.far.query('select count(*), sum(hashtext(k || v)) from target')
 
 
+def lost_workers(test):
+    """The connection to another node breaks while the call works: an error, and nothing has been written, nothing is left."""
+    staged = ('create temporary table staged (k int, v text)',
+              "insert into staged select k, case when k % 2 = 0 then 'w' else 'v' end || k from generate_series(2001, 22000) as k")
+    pair = test.pair('create table target (k int primary key, v text)', "insert into target select k, 'v' || k from generate_series(1, 20000) as k",
+                     *staged)
+    left, before, lost = pair.cluster.left_behind(), checksum(pair), set()
+    start = time.monotonic()
+    pair.far.query('begin; %s; rollback' % call(WHOLE))
+    length, rng = time.monotonic() - start, random.Random(3)
+    for number in range(6):
+        # a connection that has not been made yet cannot break
+        pair.far.send('begin; select count(*) from target; %s; rollback' % call(WHOLE))
+        pair.far.answered(rng.random() * length)
+        for watch in pair.cluster.watching[1:]:
+            watch.query("select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'citus_internal gpid=%' "
+                        "and state <> 'idle' and datname = current_database() and query not like '%pg_prepared_xacts%' and query not like '%waiting_pid%'")
+        try:
+            answer = received(pair.far)
+            if isinstance(answer, str):
+                lost.add(number)
+                pair.far.query('rollback')
+        except Lost:                                             # what is fatal there, Citus makes fatal here, too
+            lost.add(number)
+            answer = 'lost'
+            pair.far = pair.session('far')
+            for statement in staged:
+                pair.far.query(statement)
+        pair.cluster.is_calm()
+        pair.nothing_left(left)
+        assert checksum(pair) == before, 'a broken call has changed something: %s' % answer
+    pair.near.query(call(WHOLE))
+    assert pair.far.query(call(WHOLE)) == [('20000', '2000', '9000', '9000', '0', '2000')]
+    pair.same_rows('broken connections')
+    return '%d of 6 calls broke' % len(lost)
+
+
 def lock_timeouts(test):
     """A lock that is not to be had, on a table or on a row of a shard. Citus brings lock_timeout to other nodes where it is told to
     (citus.propagate_set_commands), and then says XX000 of a table's lock, as after any LOCK TABLE; statement_timeout ends the wait in
@@ -412,6 +467,15 @@ def users(test):
             answers = [outcome(session, call(WHOLE)) for session in sessions.values()]
             assert answers == ['42501', '42501'], 'without %s: %s' % (missing, answers)
         assert pair.places() == before, 'refused, but something was written'
+        # so many changes that they do not go along with the statements that make them
+        for schema, session in sessions.items():
+            admin.query('grant select, insert, update, delete on %s.target to %s' % (schema, ROLE))
+            session.query("insert into staged select k, 0, 'x', 0 from generate_series(1001, 14000) as k")
+            counted = outcome(session, 'begin; %s' % call(WHOLE))
+            assert counted == [('13019', '13004', '5', '10', '0', '5')], 'many inserts: %s' % pair.told(session, counted, 'rollback; %s' % call(WHOLE))
+            counted = outcome(session, "update staged set v = 'y' where k > 1000; %s" % call(WHOLE))
+            assert counted == [('13019', '0', '13000', '19', '0', '0')], 'many updates: %s' % counted
+            session.query('rollback; delete from staged where k > 1000')
         for what in ('dry_run', 'real'):
             for schema in sessions:
                 admin.query('grant select, insert, update, delete on %s.target to %s' % (schema, ROLE))
@@ -550,12 +614,16 @@ TESTS = [
     ('lock modes', lock_modes, KINDS),
     ('other sessions write at the coordinator', races_here, KINDS),
     ('other sessions write at a worker', races_at_a_worker, FAR),
+    ('other sessions write, rows looked up by key', races_by_key, FAR),
+    ('other sessions write, staged beside the target', races_beside, FAR),
+    ('other sessions write, many changes', races_of_many, ('hash', 'partitioned')),
     ('writers wait for a call', writers_wait, KINDS),
     ('writers are kept out', writers_kept_out, KINDS),
     ('calls follow each other', calls_in_turn, KINDS),
     ('REPEATABLE READ', old_pictures, KINDS),
     ('no update is lost', no_update_is_lost, KINDS),
     ('cancels', cancels, KINDS),
+    ('broken connections', lost_workers, FAR),
     ('lock timeouts', lock_timeouts, KINDS),
     ('a call at a worker', at_a_worker, FAR),
     ('users and privileges', users, KINDS),
