@@ -301,6 +301,8 @@ def no_update_is_lost(test):
     writers = [pair.session('far', node) for node in (NODES if test.kind != LOCAL else (0,)) for _ in range(2)]
     rng, counted, calls, failed, pending = random.Random(1), 0, 0, 0, {}
     for round_number in range(12):
+        # found by what they hold, and by where they lie
+        pair.far.query("set bulk_sync.applier to '%s'" % ('sql', 'direct')[round_number % 2])
         pair.far.query("truncate staged; insert into staged select k, 0, 'v%d' || (k %% 3) from generate_series(1, 60) as k" % round_number)
         for writer in writers:
             writer.send('update target set hits = hits + 1 where k = %d' % rng.randint(1, 60))
