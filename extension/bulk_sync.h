@@ -383,6 +383,14 @@ bulk_sync_matches_on_shards(const BulkSyncPlan *plan)
 	return plan->distribution != NULL && plan->distribution->on_shards;
 }
 
+/* Does the scope let in one value of the distribution column alone? */
+static inline bool
+bulk_sync_is_on_one_shard(const BulkSyncPlan *plan)
+{
+	return plan->distribution != NULL && plan->distribution->pinned != NULL &&
+		!plan->distribution->pinned_isnull;
+}
+
 /* Can a row on a shard be addressed as on this node? */
 static inline bool
 bulk_sync_shards_have_addresses(const BulkSyncPlan *plan)

@@ -26,6 +26,7 @@
 #include "common/hashfn.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
 #include "storage/bufmgr.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -490,20 +491,29 @@ read_target(ReadContext *context)
 		query_target(context);
 }
 
-/* Runs a statement on shards in which the scope values are parameters */
+/*
+ * Runs a statement on shards in which the scope values are parameters, and behind
+ * them the one value of the distribution column that the scope lets in
+ */
 uint64
 bulk_sync_run_on_shards(const BulkSyncPlan *plan, const char *sql,
 						BulkSyncRowCallback callback, void *arg)
 {
-	Oid		   *types = palloc0(Max(plan->nscope_values, 1) * sizeof(Oid));
-	Datum	   *values = palloc0(Max(plan->nscope_values, 1) * sizeof(Datum));
+	Oid		   *types = palloc0((plan->nscope_values + 1) * sizeof(Oid));
+	Datum	   *values = palloc0((plan->nscope_values + 1) * sizeof(Datum));
+	int			nvalues = plan->nscope_values;
 
 	for (int i = 0; i < plan->nscope_values; i++)
 	{
 		types[i] = plan->scope_values[i].equality.type;
 		values[i] = plan->scope_values[i].value;
 	}
-	return bulk_sync_run_with_values(sql, plan->nscope_values, types, values, NULL, callback, arg);
+	if (bulk_sync_is_on_one_shard(plan))
+	{
+		types[nvalues] = exprType((Node *) plan->distribution->pinned);
+		values[nvalues++] = plan->distribution->pinned_value;
+	}
+	return bulk_sync_run_with_values(sql, nvalues, types, values, NULL, callback, arg);
 }
 
 /*
