@@ -181,10 +181,14 @@ update_directly(BulkSyncApply *state, bool returning, uint64 *marks)
 	if (moved.rows > 0)
 	{
 		int64		marks_before = state->returned_marks;
+		uint64		rows = run_updates(state, &moved, BULK_SYNC_UPDATE_ALL, returning);
 
-		moved.marks = state->difference->updates.marks > 0 ? moved.rows : 0;
-		processed += run_updates(state, &moved, BULK_SYNC_UPDATE_ALL, returning);
-		*marks += state->returned_marks - marks_before;
+		processed += rows;
+		/* Where rows are not returned, all are marks or none: see apply_updates() */
+		if (returning)
+			*marks += state->returned_marks - marks_before;
+		else if (state->difference->updates.marks > 0)
+			*marks += rows;
 		tuplestore_end(moved.store);
 	}
 	return processed;

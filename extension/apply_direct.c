@@ -139,6 +139,32 @@ bulk_sync_direct_delete(BulkSyncApply *state)
  *-------------------------------------------------------------------------
  */
 
+struct BulkSyncSetColumn
+{
+	int			index;			/* among the columns of the plan */
+	AttrNumber	target_attno;
+	bool		may_keep;		/* a row may keep its own value */
+};
+
+static void
+find_set_columns(BulkSyncDirect *direct)
+{
+	const BulkSyncPlan *plan = direct->plan;
+
+	direct->set = palloc(Max(plan->ncolumns, 1) * sizeof(struct BulkSyncSetColumn));
+	for (int i = 0; i < plan->ncolumns; i++)
+	{
+		struct BulkSyncSetColumn *set = &direct->set[direct->nset];
+
+		if (!bulk_sync_column_is_set(plan, i, direct->state->difference))
+			continue;
+		set->index = i;
+		set->target_attno = plan->columns[i].target_attno;
+		set->may_keep = bulk_sync_column_may_keep(&plan->columns[i]);
+		direct->nset++;
+	}
+}
+
 /* The row as it is to be: the old one, with the values that are written */
 static void
 make_new_row(BulkSyncDirect *direct, TupleTableSlot *source)
@@ -153,17 +179,16 @@ make_new_row(BulkSyncDirect *direct, TupleTableSlot *source)
 	ExecClearTuple(new);
 	memcpy(new->tts_values, old->tts_values, natts * sizeof(Datum));
 	memcpy(new->tts_isnull, old->tts_isnull, natts * sizeof(bool));
-	for (int i = 0; i < plan->ncolumns && !mark; i++)
+	for (int i = 0; i < direct->nset && !mark; i++)
 	{
-		AttrNumber	attno;
+		const struct BulkSyncSetColumn *set = &direct->set[i];
+		int			to = table->attnos[set->target_attno - 1] - 1;
+		int			from = BULK_SYNC_DIFF_WANTED(set->index) - 1;
 
-		if (!bulk_sync_column_is_set(plan, i, direct->state->difference) ||
-			(bulk_sync_column_may_keep(&plan->columns[i]) &&
-			 !bulk_sync_get_bit(source, BULK_SYNC_DIFF_TAKES, i)))
+		if (set->may_keep && !bulk_sync_get_bit(source, BULK_SYNC_DIFF_TAKES, set->index))
 			continue;
-		attno = table->attnos[plan->columns[i].target_attno - 1];
-		new->tts_values[attno - 1] = source->tts_values[BULK_SYNC_DIFF_WANTED(i) - 1];
-		new->tts_isnull[attno - 1] = source->tts_isnull[BULK_SYNC_DIFF_WANTED(i) - 1];
+		new->tts_values[to] = source->tts_values[from];
+		new->tts_isnull[to] = source->tts_isnull[from];
 	}
 	if (DatumGetBool(source->tts_values[BULK_SYNC_DIFF_SET_SOFT - 1]))
 	{
@@ -360,6 +385,7 @@ bulk_sync_direct_update(BulkSyncApply *state, bool returning, uint64 *marks,
 	uint64		processed = 0;
 
 	bulk_sync_direct_begin(&direct, state, CMD_UPDATE, returning);
+	find_set_columns(&direct);
 	if (state->plan->update_may_move &&
 		state->plan->target->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
 		bulk_sync_direct_begin_routing(&direct);

@@ -19,7 +19,6 @@
 #include "executor/nodeModifyTable.h"
 #include "miscadmin.h"
 #include "optimizer/optimizer.h"
-#include "rewrite/rewriteHandler.h"
 #include "utils/memutils.h"
 
 /* A buffer is full with so many rows, or so many bytes: as those of COPY */
@@ -81,35 +80,23 @@ typedef struct Inserts
  *-------------------------------------------------------------------------
  */
 
-/* Is the default of a column one that may look at the table? */
-static bool
-init_default(Inserts *inserts, AttrNumber attno)
-{
-	Expr	   *expr = (Expr *) build_column_default(inserts->direct.plan->target, attno);
-
-	if (expr == NULL)
-		return false;
-	expr = expression_planner(expr);
-	inserts->defaults[attno - 1] = ExecInitExpr(expr, NULL);
-	return contain_volatile_functions_not_nextval((Node *) expr);
-}
-
 static void
 init_defaults(Inserts *inserts)
 {
 	const BulkSyncPlan *plan = inserts->direct.plan;
-	TupleDesc	desc = RelationGetDescr(plan->target);
+	int			natts = RelationGetDescr(plan->target)->natts;
 
-	inserts->defaults = palloc0(Max(desc->natts, 1) * sizeof(ExprState *));
-	for (int i = 0; i < desc->natts; i++)
+	inserts->defaults = palloc0(Max(natts, 1) * sizeof(ExprState *));
+	for (int i = 0; i < natts; i++)
 	{
-		Form_pg_attribute attr = TupleDescAttr(desc, i);
-		int			column = bulk_sync_find_column(plan, i + 1);
+		Expr	   *expr;
 
-		if (attr->attisdropped || attr->attgenerated != '\0' ||
-			(column >= 0 && plan->columns[column].insertable && !plan->columns[column].assigned))
+		if (plan->defaults[i] == NULL)
 			continue;
-		inserts->at_once |= init_default(inserts, i + 1);
+		expr = expression_planner(plan->defaults[i]);
+		inserts->defaults[i] = ExecInitExpr(expr, NULL);
+		/* May it look at the table? */
+		inserts->at_once |= contain_volatile_functions_not_nextval((Node *) expr);
 	}
 }
 
@@ -160,7 +147,7 @@ make_buffer(Inserts *inserts, ResultRelInfo *relinfo)
 
 	buffer->table.rel = rel;
 	buffer->table.relinfo = relinfo;
-	buffer->table.attnos = bulk_sync_direct_attnos(direct->plan, rel);
+	buffer->table.attnos = bulk_sync_map_attributes(direct->plan->target, rel);
 	buffer->at_once = inserts->at_once || (triggers != NULL && triggers->trig_insert_before_row);
 	if (inserts->slot_ops == NULL)
 		inserts->slot_ops = table_slot_callbacks(rel);

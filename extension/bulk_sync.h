@@ -348,6 +348,8 @@ typedef struct BulkSyncPlan
 	bool		insert_in_order;	/* then in an order that somebody may notice */
 	bool		conditions_look;	/* CHECK, or WHEN of triggers, for rows written before */
 	bool		update_may_move;	/* an update may send a row to another partition */
+	double		target_rows;	/* in all of its tables, about */
+	Expr	  **defaults;		/* of columns that are not staged, by attribute number - 1 */
 	bool		row_at_a_time;	/* BEFORE triggers may change planned rows */
 	bool		single_table;	/* neither partitions nor children */
 	bool		has_rules;		/* rules add to what is done to the target ... */
@@ -379,6 +381,14 @@ static inline bool
 bulk_sync_matches_on_shards(const BulkSyncPlan *plan)
 {
 	return plan->distribution != NULL && plan->distribution->on_shards;
+}
+
+/* Does the scope let in one value of the distribution column alone? */
+static inline bool
+bulk_sync_is_on_one_shard(const BulkSyncPlan *plan)
+{
+	return plan->distribution != NULL && plan->distribution->pinned != NULL &&
+		!plan->distribution->pinned_isnull;
 }
 
 /* Can a row on a shard be addressed as on this node? */
@@ -421,6 +431,11 @@ typedef struct BulkSyncHistory BulkSyncHistory;
 
 /* The groups of scope_columns that occur among the staged rows (scope_groups.c) */
 typedef struct BulkSyncGroups BulkSyncGroups;
+
+/* Rows with an equal partner on the other side (equal_rows.c) */
+typedef struct BulkSyncEqualRows BulkSyncEqualRows;
+
+extern bool bulk_sync_staged_is_equal(const BulkSyncEqualRows *equal, int64 position);
 
 /*-------------------------------------------------------------------------
  * Difference: what is to be written.  Kept in tuplestores, so that its size
@@ -613,6 +628,7 @@ extern void bulk_sync_plan_distributed_writing(BulkSyncPlan *plan, const Trigger
 
 /* in names.c */
 extern AttrNumber bulk_sync_find_attribute(Relation rel, const char *name);
+extern AttrNumber *bulk_sync_map_attributes(Relation rel, Relation child);
 extern const char *bulk_sync_nearest_column(Relation rel, const char *name);
 extern AttrNumber bulk_sync_column_attno(Relation rel, const char *name);
 extern bool bulk_sync_list_has_name(const List *names, const char *name);
@@ -644,6 +660,10 @@ extern void bulk_sync_rewind_staged(BulkSyncStagedSource *source);
 extern bool bulk_sync_next_staged(BulkSyncStagedSource *source, BulkSyncStagedRow *row);
 extern double bulk_sync_staged_fraction(const BulkSyncStagedSource *source);
 extern int64 bulk_sync_count_staged(BulkSyncStagedSource *source);
+extern bool bulk_sync_sample_staged(BulkSyncStagedSource *source, int nsample, double *rows,
+									double *bytes);
+extern void bulk_sync_pass_over_equal(BulkSyncStagedSource *source,
+									  const BulkSyncEqualRows *equal);
 extern int64 bulk_sync_writing_rank(TransactionId xmin, CommandId cmin, TransactionId next);
 extern void bulk_sync_close_staged(BulkSyncStagedSource *source);
 

@@ -166,23 +166,17 @@ bulk_sync_init_epq(EPQState *epq, EState *estate)
  * its columns differ from those of the root.  A child may have more of them.
  */
 static inline void
-bulk_sync_init_child(ResultRelInfo *relinfo, ResultRelInfo *root)
+bulk_sync_init_child(ResultRelInfo *relinfo, ResultRelInfo *root, const AttrNumber *attnos)
 {
 #if PG_VERSION_NUM < 160000
 	TupleDesc	root_desc = RelationGetDescr(root->ri_RelationDesc);
 	TupleDesc	desc = RelationGetDescr(relinfo->ri_RelationDesc);
 	AttrMap    *map = make_attrmap(desc->natts);
 
-	for (int i = 0; i < desc->natts; i++)
+	for (int i = 0; i < root_desc->natts; i++)
 	{
-		for (int j = 0; j < root_desc->natts; j++)
-		{
-			if (!TupleDescAttr(desc, i)->attisdropped &&
-				!TupleDescAttr(root_desc, j)->attisdropped &&
-				strcmp(NameStr(TupleDescAttr(desc, i)->attname),
-					   NameStr(TupleDescAttr(root_desc, j)->attname)) == 0)
-				map->attnums[i] = j + 1;
-		}
+		if (attnos[i] != InvalidAttrNumber)
+			map->attnums[attnos[i] - 1] = i + 1;
 	}
 	/* Sets of columns are mapped by it, no rows */
 	relinfo->ri_RootToPartitionMap = palloc0(sizeof(TupleConversionMap));
@@ -192,6 +186,7 @@ bulk_sync_init_child(ResultRelInfo *relinfo, ResultRelInfo *root)
 #else
 	(void) relinfo;
 	(void) root;
+	(void) attnos;
 #endif
 }
 

@@ -76,6 +76,14 @@ is_target_sql(const BulkSyncPlan *plan)
 	return target_column_sql(plan, plan->distribution->attno);
 }
 
+/* WHERE the staged row has the value that the scope lets in, or another one */
+static void
+append_on_shard(StringInfo buf, const BulkSyncPlan *plan, bool same)
+{
+	appendStringInfo(buf, " WHERE %s%s %s $%d", same ? "" : "NOT ", is_staged_sql(plan),
+					 operator_sql(plan->distribution->eq_opr), plan->nscope_values + 1);
+}
+
 const char *
 bulk_sync_deparse_count_staged(const BulkSyncPlan *plan)
 {
@@ -189,7 +197,15 @@ bulk_sync_deparse_pairs(const BulkSyncPlan *plan, bool new_on_shards)
 	appendStringInfoString(&buf, " FROM ");
 	append_scope_rows(&buf, plan);
 	appendStringInfo(&buf, " %s JOIN ", plan->options->delete ? "FULL" : "RIGHT");
-	append_staged_relation(&buf, plan);
+	if (bulk_sync_is_on_one_shard(plan))
+	{
+		appendStringInfoString(&buf, "(SELECT * FROM ");
+		append_staged_relation(&buf, plan);
+		append_on_shard(&buf, plan, true);
+		appendStringInfoString(&buf, ") AS " BULK_SYNC_STAGED_ALIAS);
+	}
+	else
+		append_staged_relation(&buf, plan);
 	append_same_key(&buf, plan);
 	appendStringInfo(&buf, " WHERE %s IS NULL OR %s IS NULL", is_staged, is_target);
 	append_differs(&buf, plan);
@@ -206,6 +222,29 @@ append_new(StringInfo buf, const BulkSyncPlan *plan)
 	append_scope_rows(buf, plan);
 	append_same_key(buf, plan);
 	appendStringInfo(buf, " WHERE %s IS NULL", is_target_sql(plan));
+}
+
+/*
+ * The staged rows on other shards than the one that the scope is about, in the
+ * shape of pairs without a target row: asking that shard for them would mean to
+ * ask all.
+ */
+const char *
+bulk_sync_deparse_elsewhere(const BulkSyncPlan *plan)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfoString(&buf, "SELECT true, false");
+	for (int i = 0; i < plan->ncolumns; i++)
+	{
+		if (plan->columns[i].staged_attno != InvalidAttrNumber)
+			appendStringInfo(&buf, ", %s", staged_column_sql(plan, i));
+	}
+	appendStringInfoString(&buf, " FROM ");
+	append_staged_relation(&buf, plan);
+	append_on_shard(&buf, plan, false);
+	return buf.data;
 }
 
 const char *

@@ -62,7 +62,7 @@ difference_desc(const BulkSyncPlan *plan)
 	return desc;
 }
 
-/* A store for difference rows, in the current memory context */
+/* A store for rows, in the current memory context */
 Tuplestorestate *
 bulk_sync_begin_row_store(void)
 {

@@ -104,26 +104,6 @@ bulk_sync_direct_begin(BulkSyncDirect *direct, BulkSyncApply *state, CmdType com
 												 RelationGetRelid(plan->target), command);
 }
 
-/* The numbers that the target's columns have in one of its partitions */
-AttrNumber *
-bulk_sync_direct_attnos(const BulkSyncPlan *plan, Relation rel)
-{
-	TupleDesc	desc = RelationGetDescr(plan->target);
-	AttrNumber *attnos = palloc0(Max(desc->natts, 1) * sizeof(AttrNumber));
-
-	for (int i = 0; i < desc->natts; i++)
-	{
-		Form_pg_attribute attr = TupleDescAttr(desc, i);
-
-		if (!attr->attisdropped)
-			attnos[i] = rel == plan->target ||
-				(BULK_SYNC_MUTANT(attributes_by_number) &&
-				 bulk_sync_mutant_attribute(rel, i + 1, attr->atttypid)) ? i + 1 :
-				bulk_sync_find_attribute(rel, NameStr(attr->attname));
-	}
-	return attnos;
-}
-
 /*-------------------------------------------------------------------------
  * Tables
  *-------------------------------------------------------------------------
@@ -175,7 +155,7 @@ add_table(BulkSyncDirect *direct, Relation rel, ResultRelInfo *relinfo)
 
 	table->rel = rel;
 	table->relinfo = relinfo;
-	table->attnos = bulk_sync_direct_attnos(direct->plan, rel);
+	table->attnos = bulk_sync_map_attributes(direct->plan->target, rel);
 	table->old_slot = table_slot_create(rel, NULL);
 	table->new_slot = table_slot_create(rel, NULL);
 	direct->tables = lappend(direct->tables, table);
@@ -187,7 +167,7 @@ begin_index_entries(BulkSyncDirect *direct, BulkSyncDirectTable *table)
 {
 	const BulkSyncPlan *plan = direct->plan;
 	const BulkSyncDifference *difference = direct->state->difference;
-	bool		few = difference->updates.rows < difference->rows_in_scope / 8;
+	bool		few = difference->updates.rows < Max(difference->rows_in_scope, plan->target_rows) / 8;
 
 	table->indexes = bulk_sync_index_begin(direct->estate, table->relinfo, CMD_UPDATE,
 										   plan->row_at_a_time || plan->conditions_look, few,
@@ -214,9 +194,10 @@ bulk_sync_direct_open(BulkSyncDirect *direct, Oid tableoid, CmdType command)
 	{
 		relinfo = makeNode(ResultRelInfo);
 		InitResultRelInfo(relinfo, rel, 0, direct->root, 0);
-		bulk_sync_init_child(relinfo, direct->root);
 	}
 	direct->table = add_table(direct, rel, relinfo);
+	if (relinfo != direct->root)
+		bulk_sync_init_child(relinfo, direct->root, direct->table->attnos);
 	if (command == CMD_UPDATE)
 	{
 		ExecOpenIndices(relinfo, false);

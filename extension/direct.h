@@ -39,6 +39,8 @@ typedef struct BulkSyncDirect
 	TransitionCaptureState *capture;
 	BulkSyncDirectTable *table; /* deletes, updates: the one that they are in */
 	List	   *tables;			/* all that are open */
+	struct BulkSyncSetColumn *set;	/* updates: the columns that are written */
+	int			nset;
 	bool		returning;		/* written rows are wanted */
 	TupleTableSlot *returned;	/* shaped as by RETURNING */
 	MemoryContext oldcontext;
@@ -63,7 +65,6 @@ extern void bulk_sync_direct_convert(BulkSyncDirect *direct, ResultRelInfo *reli
 extern void bulk_sync_direct_report(BulkSyncDirect *direct, TupleTableSlot *source,
 									const BulkSyncDirectTable *table, TupleTableSlot *row,
 									bool mark);
-extern AttrNumber *bulk_sync_direct_attnos(const BulkSyncPlan *plan, Relation rel);
 extern TupleTableSlot *bulk_sync_direct_first(const BulkSyncRowSet *set);
 extern bool bulk_sync_direct_next(BulkSyncDirect *direct, const BulkSyncRowSet *set,
 								  TupleTableSlot *slot);

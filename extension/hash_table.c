@@ -112,8 +112,9 @@ number_units(BulkSyncHashTable *table, Chunk *chunk)
 	if (n > MAX_UNITS - table->nunits)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("too many staged rows in memory"),
-				 errhint("Set \"bulk_sync.work_mem\" to less.")));
+				 errmsg("too many staged rows with the same hash value"),
+				 errdetail("They cannot be told apart by batches, and no more than %lld GB of rows can be held in memory.",
+						   (long long) MAX_UNITS * UNIT_SIZE / (1024 * 1024 * 1024))));
 	while (table->nunits + n > table->max_units)
 	{
 		table->max_units *= 2;
@@ -265,20 +266,26 @@ entry_size(const BulkSyncHashTable *table, const BulkSyncEntry *entry)
 	return bulk_sync_entry_size(table->match, entry->t_len);
 }
 
-/* Memory that the system has just given is dear: what there is comes first */
+/*
+ * A chunk with room for so many bytes.  Memory that the system has just given is
+ * dear: what an earlier batch left comes first, whatever its size.
+ */
 static Chunk *
-new_chunk(BulkSyncHashTable *table, Size size)
+new_chunk(BulkSyncHashTable *table, Size needed)
 {
 	Chunk	   *chunk = table->spare;
 
-	if (chunk != NULL && chunk->size >= size)
+	if (chunk != NULL && chunk->size >= needed)
 		table->spare = chunk->next;
 	else
 	{
+		Size		size = Max(table->next_chunk_size, needed);
+
 		chunk = MemoryContextAllocHuge(table->context, CHUNK_HEADER + size);
 		ask_for_huge_pages(chunk, CHUNK_HEADER + size);
 		chunk->size = size;
 		number_units(table, chunk);
+		table->next_chunk_size = Min(table->next_chunk_size * 2, table->max_chunk_size);
 	}
 	chunk->next = NULL;
 	chunk->used = FIRST_PLACE;
@@ -298,14 +305,13 @@ bulk_sync_table_allocate(BulkSyncHashTable *table, uint32 tuple_size)
 
 	if (chunk == NULL || chunk->size - chunk->used < size)
 	{
-		chunk = new_chunk(table, Max(table->next_chunk_size, FIRST_PLACE + size));
+		chunk = new_chunk(table, FIRST_PLACE + size);
 		if (table->last == NULL)
 			table->first = chunk;
 		else
 			table->last->next = chunk;
 		table->last = chunk;
 		table->used += CHUNK_HEADER + chunk->size;
-		table->next_chunk_size = Min(table->next_chunk_size * 2, table->max_chunk_size);
 	}
 	entry = (BulkSyncEntry *) (CHUNK_DATA(chunk) + chunk->used);
 	table->last_place = place_of(chunk, chunk->used);

@@ -221,8 +221,8 @@ check_planned_scope(BulkSyncMatch *match, const BulkSyncTargetRow *row,
  * Decisions
  *-------------------------------------------------------------------------
  */
-static bool
-is_marked(const BulkSyncPlan *plan, const BulkSyncTargetRow *row)
+bool
+bulk_sync_is_marked(const BulkSyncPlan *plan, const BulkSyncTargetRow *row)
 {
 	if (plan->soft_attno == InvalidAttrNumber || row->isnull[plan->soft_read_index])
 		return false;
@@ -428,7 +428,7 @@ bulk_sync_match_row(BulkSyncMatch *match, BulkSyncEntry *entry, const BulkSyncTa
 {
 	const BulkSyncPlan *plan = match->plan;
 	BulkSyncDifference *difference = match->difference;
-	bool		marked = is_marked(plan, row);
+	bool		marked = bulk_sync_is_marked(plan, row);
 	BulkSyncStagedRow wanted;
 
 	if (match->history != NULL)
@@ -551,8 +551,8 @@ init_match(BulkSyncMatch *match, const BulkSyncPlan *plan)
 }
 
 /* Does the key ask for an assigned value?  Such a row matches nothing. */
-static bool
-key_is_assigned(const BulkSyncPlan *plan, const BulkSyncStagedRow *row)
+bool
+bulk_sync_key_is_assigned(const BulkSyncPlan *plan, const BulkSyncStagedRow *row)
 {
 	for (int i = 0; i < plan->nkeys; i++)
 	{
@@ -579,8 +579,13 @@ read_staged(BulkSyncMatch *match, BulkSyncStagedSource *source)
 {
 	const BulkSyncPlan *plan = match->plan;
 	BulkSyncDifference *difference = match->difference;
+	int64		nread = 0;
 	BulkSyncStagedRow row;
 
+	match->equal = bulk_sync_find_equal_rows(match, source);
+	bulk_sync_pass_over_equal(source, match->equal);
+	difference->staged_rows = difference->unchanged = difference->rows_in_scope =
+		bulk_sync_equal_count(match->equal);
 	while (bulk_sync_next_staged(source, &row))
 	{
 		MemoryContext oldcontext = MemoryContextSwitchTo(match->row_context);
@@ -588,13 +593,13 @@ read_staged(BulkSyncMatch *match, BulkSyncStagedSource *source)
 		difference->staged_rows++;
 		if (match->groups != NULL)
 			bulk_sync_groups_add(match->groups, &row);
-		if (!plan->matching || key_is_assigned(plan, &row))
+		if (!plan->matching || bulk_sync_key_is_assigned(plan, &row))
 			decide_new(match, &row);
 		else
 			add_staged(match, &row);
 		MemoryContextSwitchTo(oldcontext);
 		MemoryContextReset(match->row_context);
-		if (difference->staged_rows == ROWS_TO_ESTIMATE && !plan->sort_match)
+		if (++nread == ROWS_TO_ESTIMATE && !plan->sort_match)
 			bulk_sync_hash_expect(match, 1 / bulk_sync_staged_fraction(source));
 	}
 	if (!plan->sort_match)

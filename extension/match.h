@@ -63,6 +63,7 @@ typedef struct BulkSyncMatch
 	TupleTableSlot *staged_slot;	/* the staged row of an entry */
 	TupleTableSlot *kept_slot;	/* the row kept for an entry */
 	void	   *matcher;		/* private to match_hash.c or match_sort.c */
+	BulkSyncEqualRows *equal;	/* rows that need not be matched, or NULL */
 
 	/* Scratch space for one pair of rows */
 	bool	   *takes;			/* by column index */
@@ -138,7 +139,40 @@ bulk_sync_image_equal(const BulkSyncColumn *column, Datum a, bool a_isnull,
 	return datum_image_eq(a, b, false, column->typlen);
 }
 
+/* What a digest is made with: drawn anew for each call (digest.c) */
+#define BULK_SYNC_DIGEST_BLOCK 64	/* words */
+
+typedef struct BulkSyncDigestKey
+{
+	uint64		words[2][BULK_SYNC_DIGEST_BLOCK];
+	uint64		place[2];
+} BulkSyncDigestKey;
+
+typedef struct BulkSyncDigest
+{
+	const BulkSyncDigestKey *key;
+	uint64		hash[2];		/* the digest, in the end */
+	int			nwords;			/* waiting in the block */
+	uint64		block[BULK_SYNC_DIGEST_BLOCK];
+} BulkSyncDigest;
+
+/* in digest.c */
+extern bool bulk_sync_digest_init(BulkSyncDigestKey *key);
+extern void bulk_sync_digest_begin(BulkSyncDigest *digest, const BulkSyncDigestKey *key);
+extern void bulk_sync_digest_add(BulkSyncDigest *digest, const BulkSyncColumn *column,
+								 Datum value, bool isnull);
+extern void bulk_sync_digest_end(BulkSyncDigest *digest);
+
+/* in equal_rows.c */
+extern BulkSyncEqualRows *bulk_sync_find_equal_rows(BulkSyncMatch *match,
+													BulkSyncStagedSource *source);
+extern bool bulk_sync_equal_probe(BulkSyncEqualRows *equal, const BulkSyncTargetRow *row);
+extern int64 bulk_sync_equal_count(const BulkSyncEqualRows *equal);
+extern bool bulk_sync_target_is_equal(const BulkSyncEqualRows *equal, int64 number);
+
 /* in match.c */
+extern bool bulk_sync_key_is_assigned(const BulkSyncPlan *plan, const BulkSyncStagedRow *row);
+extern bool bulk_sync_is_marked(const BulkSyncPlan *plan, const BulkSyncTargetRow *row);
 extern bool bulk_sync_new_duplicate_wins(const BulkSyncPlan *plan,
 										 const Datum *old_values, const bool *old_isnull,
 										 int64 old_position,
@@ -204,6 +238,7 @@ extern void bulk_sync_hash_finish(BulkSyncMatch *match);
 /* in read_target.c */
 #define BULK_SYNC_READ_AHEAD	64	/* target rows that may stay at once */
 extern uint64 bulk_sync_read_target(BulkSyncMatch *match);
+extern void bulk_sync_read_to_probe(BulkSyncMatch *match, BulkSyncEqualRows *equal);
 
 /* in match_sort.c */
 extern void bulk_sync_sort_begin(BulkSyncMatch *match);

@@ -155,6 +155,8 @@ bulk_sync_match_on_shards(BulkSyncMatch *match)
 		 difference->staged_rows - rows_in_scope > difference->staged_rows * MANY_NEW_ROWS);
 	bulk_sync_run_on_shards(plan, bulk_sync_deparse_pairs(plan, difference->new_on_shards),
 							receive_pair, &state);
+	if (bulk_sync_is_on_one_shard(plan))
+		bulk_sync_run_on_shards(plan, bulk_sync_deparse_elsewhere(plan), receive_pair, &state);
 	difference->unchanged += difference->staged_rows - state.differing - state.new_rows;
 	difference->rows_in_scope = rows_in_scope;
 	bulk_sync_phase_done("target rows");

@@ -27,6 +27,7 @@
 	MUTANT(second_key_column_ignored) \
 	MUTANT(last_batch_lost)			/* of those that did not fit into memory */ \
 	MUTANT(queue_not_flushed)		/* the last rows that were read are lost */ \
+	MUTANT(digest_of_key)			/* rows of one key are taken for equal */ \
 	/* deciding */ \
 	MUTANT(duplicates_not_counted) \
 	MUTANT(first_for_last)			/* the wrong one of duplicates is kept */ \

@@ -31,6 +31,32 @@ bulk_sync_find_attribute(Relation rel, const char *name)
 	return InvalidAttrNumber;
 }
 
+/*
+ * The numbers that the columns of a relation have in a partition or child of it,
+ * by their own number - 1.
+ */
+AttrNumber *
+bulk_sync_map_attributes(Relation rel, Relation child)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+	AttrNumber *attnos = palloc0(Max(desc->natts, 1) * sizeof(AttrNumber));
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attr = TupleDescAttr(desc, i);
+
+		if (attr->attisdropped)
+			continue;
+		if (rel == child ||
+			(BULK_SYNC_MUTANT(attributes_by_number) &&
+			 bulk_sync_mutant_attribute(child, i + 1, attr->atttypid)))
+			attnos[i] = i + 1;
+		else
+			attnos[i] = bulk_sync_find_attribute(child, NameStr(attr->attname));
+	}
+	return attnos;
+}
+
 /* The column whose name is most like the given one, or NULL */
 const char *
 bulk_sync_nearest_column(Relation rel, const char *name)

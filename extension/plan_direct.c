@@ -11,8 +11,9 @@
  */
 #include "bulk_sync.h"
 
-#include "access/relation.h"
 #include "access/sysattr.h"
+#include "access/table.h"
+#include "access/tableam.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
@@ -38,58 +39,98 @@ bulk_sync_reads_virtual(const BulkSyncPlan *plan)
 static Bitmapset *
 set_columns(const BulkSyncPlan *plan, Relation rel)
 {
-	TupleDesc	desc = RelationGetDescr(plan->target);
+	AttrNumber *attnos = bulk_sync_map_attributes(plan->target, rel);
 	Bitmapset  *columns = NULL;
 
-	for (int i = 0; i < desc->natts; i++)
+	for (int i = 0; i < plan->ncolumns; i++)
 	{
-		Form_pg_attribute attr = TupleDescAttr(desc, i);
-		int			column = bulk_sync_find_column(plan, i + 1);
-
-		if (i + 1 == plan->soft_attno ||
-			(column >= 0 && bulk_sync_column_is_set(plan, column, NULL)))
-			columns = bms_add_member(columns, bulk_sync_find_attribute(rel, NameStr(attr->attname)) -
+		if (bulk_sync_column_is_set(plan, i, NULL))
+			columns = bms_add_member(columns, attnos[plan->columns[i].target_attno - 1] -
 									 FirstLowInvalidHeapAttributeNumber);
 	}
+	if (plan->soft_attno != InvalidAttrNumber)
+		columns = bms_add_member(columns, attnos[plan->soft_attno - 1] -
+								 FirstLowInvalidHeapAttributeNumber);
 	return columns;
 }
 
-/* May an update change what decides about a row's partition? */
+/*
+ * May a CHECK constraint, or the condition of a trigger, look for the rows that
+ * were written before?  A statement lets its function see them.
+ */
 static bool
-update_may_move(const BulkSyncPlan *plan)
+conditions_may_look(Relation rel)
 {
-	bool		may_move = false;
-	ListCell   *lc;
+	TupleConstr *constr = RelationGetDescr(rel)->constr;
+	TriggerDesc *triggers = rel->trigdesc;
 
-	foreach(lc, plan->tree)
+	for (int i = 0; constr != NULL && i < constr->num_check; i++)
 	{
-		Relation	rel = relation_open(lfirst_oid(lc), NoLock);
-
-		if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
-			may_move = may_move || has_partition_attrs(rel, set_columns(plan, rel), NULL);
-		relation_close(rel, NoLock);
+		if (contain_volatile_functions(stringToNode(constr->check[i].ccbin)))
+			return true;
 	}
-	return may_move;
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+	{
+		if (triggers->triggers[i].tgqual != NULL &&
+			contain_volatile_functions(stringToNode(triggers->triggers[i].tgqual)))
+			return true;
+	}
+	return false;
 }
 
-/* Does a column that is not staged have a type that might refuse NULL? */
-static bool
-domain_gets_null(const BulkSyncPlan *plan)
+/* What the tables of the tree say, each for itself */
+static void
+look_at_tree(BulkSyncPlan *plan)
+{
+	ListCell   *lc;
+
+	/* A row of a partition that is the target itself cannot leave, SQL says so */
+	plan->update_may_move = plan->target->rd_rel->relispartition;
+	foreach(lc, plan->tree)
+	{
+		Relation	rel = table_open(lfirst_oid(lc), NoLock);
+
+		plan->conditions_look = plan->conditions_look || conditions_may_look(rel);
+		/* May an update change what decides about a row's partition? */
+		if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+			plan->update_may_move = plan->update_may_move ||
+				has_partition_attrs(rel, set_columns(plan, rel), NULL);
+		else
+		{
+			BlockNumber pages;
+			double		tuples;
+			double		visible;
+
+			table_relation_estimate_size(rel, NULL, &pages, &tuples, &visible);
+			plan->target_rows += tuples;
+		}
+		table_close(rel, NoLock);
+	}
+}
+
+/*
+ * The defaults of columns that get no staged value, or may be asked to assign
+ * one.  "*refused": the type of such a column might refuse to be NULL.
+ */
+static void
+find_defaults(BulkSyncPlan *plan, bool *refused)
 {
 	TupleDesc	desc = RelationGetDescr(plan->target);
 
+	*refused = false;
+	plan->defaults = palloc0(Max(desc->natts, 1) * sizeof(Expr *));
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute attr = TupleDescAttr(desc, i);
 		int			column = bulk_sync_find_column(plan, i + 1);
 
-		if (!attr->attisdropped && attr->attgenerated == '\0' &&
-			get_typtype(attr->atttypid) == TYPTYPE_DOMAIN &&
-			(column < 0 || !plan->columns[column].insertable) &&
-			build_column_default(plan->target, i + 1) == NULL)
-			return true;
+		if (attr->attisdropped || attr->attgenerated != '\0' ||
+			(column >= 0 && plan->columns[column].insertable && !plan->columns[column].assigned))
+			continue;
+		plan->defaults[i] = (Expr *) build_column_default(plan->target, i + 1);
+		if (plan->defaults[i] == NULL && get_typtype(attr->atttypid) == TYPTYPE_DOMAIN)
+			*refused = true;
 	}
-	return false;
 }
 
 /* A mark in a column of a domain would have to be checked, and a precise one rounded */
@@ -111,46 +152,12 @@ mark_fits(const BulkSyncPlan *plan)
 static bool
 order_is_noticed(const BulkSyncPlan *plan)
 {
-	TupleDesc	desc = RelationGetDescr(plan->target);
-
-	for (int i = 0; i < desc->natts; i++)
+	for (int i = 0; i < RelationGetDescr(plan->target)->natts; i++)
 	{
-		Form_pg_attribute attr = TupleDescAttr(desc, i);
-		int			column = bulk_sync_find_column(plan, i + 1);
-
-		if (attr->attisdropped || attr->attgenerated != '\0' ||
-			(column >= 0 && plan->columns[column].insertable && !plan->columns[column].assigned))
-			continue;
-		if (contain_volatile_functions(build_column_default(plan->target, i + 1)))
+		if (contain_volatile_functions((Node *) plan->defaults[i]))
 			return true;
 	}
 	return plan->insert_by_key;
-}
-
-/*
- * May a CHECK constraint, or the condition of a trigger, look for the rows that
- * were written before?  A statement lets its function see them.
- */
-static bool
-conditions_may_look(const BulkSyncPlan *plan)
-{
-	bool		may_look = false;
-	ListCell   *lc;
-
-	foreach(lc, plan->tree)
-	{
-		Relation	rel = relation_open(lfirst_oid(lc), NoLock);
-		TupleConstr *constr = RelationGetDescr(rel)->constr;
-		TriggerDesc *triggers = rel->trigdesc;
-
-		for (int i = 0; constr != NULL && i < constr->num_check && !may_look; i++)
-			may_look = contain_volatile_functions(stringToNode(constr->check[i].ccbin));
-		for (int i = 0; triggers != NULL && i < triggers->numtriggers && !may_look; i++)
-			may_look = triggers->triggers[i].tgqual != NULL &&
-				contain_volatile_functions(stringToNode(triggers->triggers[i].tgqual));
-		relation_close(rel, NoLock);
-	}
-	return may_look;
 }
 
 /* only_checks: all that triggers do is to check */
@@ -158,7 +165,7 @@ void
 bulk_sync_plan_direct(BulkSyncPlan *plan, bool only_checks)
 {
 	Relation	target = plan->target;
-	bool		partitioned = target->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
+	bool		null_refused;
 
 	if (bulk_sync_applier == BULK_SYNC_APPLIER_SQL ||
 		plan->address_by_key || plan->has_rules || plan->row_security ||
@@ -166,18 +173,16 @@ bulk_sync_plan_direct(BulkSyncPlan *plan, bool only_checks)
 		return;
 
 	/* What a BEFORE trigger sends to another partition, SQL chases */
-	if (partitioned && plan->row_at_a_time)
+	if (target->rd_rel->relkind == RELKIND_PARTITIONED_TABLE && plan->row_at_a_time)
 		return;
 
 	if (!mark_fits(plan))
 		return;
 
 	plan->direct = true;
-	/* Of a partition that is the target itself, SQL says that it cannot leave */
-	plan->update_may_move = target->rd_rel->relispartition ||
-		(partitioned && update_may_move(plan));
-	plan->direct_insert = !plan->options->ignore_conflicts && !domain_gets_null(plan);
-	plan->conditions_look = conditions_may_look(plan);
+	look_at_tree(plan);
+	find_defaults(plan, &null_refused);
+	plan->direct_insert = !plan->options->ignore_conflicts && !null_refused;
 	plan->insert_in_order = !only_checks || plan->conditions_look || order_is_noticed(plan) ||
 		plan->options->purpose == BULK_SYNC_HISTORY;
 }

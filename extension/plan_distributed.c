@@ -578,6 +578,13 @@ bulk_sync_plan_distributed_writing(BulkSyncPlan *plan, const TriggerDesc *trigge
 				 errdetail("A row that they suppress cannot be told from one that somebody else changed."),
 				 errhint("Disable them for the sync, or make them AFTER triggers.")));
 
+	if (!plan->options->dry_run && plan->has_rules)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("distributed table \"%s\" has rules",
+						RelationGetRelationName(plan->target)),
+				 errhint("Disable them for the sync, or make them AFTER triggers.")));
+
 	/* It is always compared: no row can go to another shard */
 	if (index >= 0)
 		plan->columns[index].unique = true;

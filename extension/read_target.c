@@ -26,6 +26,7 @@
 #include "common/hashfn.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
 #include "storage/bufmgr.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -41,11 +42,15 @@
 
 typedef struct ReadContext
 {
-	BulkSyncMatch *match;		/* NULL: only the fingerprint is wanted */
+	BulkSyncMatch *match;		/* NULL: only the fingerprint is wanted, or ... */
+	BulkSyncEqualRows *probed;	/* ... this is to find equal rows, */
+	MemoryContext probe_context;	/* in this memory, */
+	bool		enough;			/* and has seen enough */
 	const BulkSyncPlan *plan;
 	BulkSyncGroups *groups;
 	uint64		fingerprint;
 	TransactionId next_xid;
+	int64		nscanned;		/* rows read by scans of ours */
 	int64		nrows;			/* of a view: it gives them in the order of writing */
 } ReadContext;
 
@@ -78,6 +83,14 @@ deliver(ReadContext *context, const BulkSyncTargetRow *row, bool stays)
 {
 	MemoryContext oldcontext;
 
+	if (context->probed != NULL)
+	{
+		oldcontext = MemoryContextSwitchTo(context->probe_context);
+		context->enough = !bulk_sync_equal_probe(context->probed, row);
+		MemoryContextSwitchTo(oldcontext);
+		MemoryContextReset(context->probe_context);
+		return;
+	}
 	if (IsolationUsesXactSnapshot())
 		context->fingerprint += row_fingerprint(context->plan, row);
 	if (context->match == NULL)
@@ -96,7 +109,6 @@ deliver(ReadContext *context, const BulkSyncTargetRow *row, bool stays)
  *-------------------------------------------------------------------------
  */
 
-
 /*
  * Rows of a table that wait, in their buffers, to be looked up together.  Each
  * buffer is pinned once more for as long.
@@ -104,8 +116,7 @@ deliver(ReadContext *context, const BulkSyncTargetRow *row, bool stays)
 typedef struct WaitingRows
 {
 	int			nrows;
-	int			capacity;
-	Datum	   *values;			/* capacity x nread */
+	Datum	   *values;			/* BULK_SYNC_READ_AHEAD x nread */
 	bool	   *isnull;
 	int			nbuffers;
 	int			max_buffers;
@@ -119,9 +130,8 @@ init_waiting(WaitingRows *waiting, const BulkSyncPlan *plan, Relation rel)
 		NBuffers / MaxBackends;
 
 	waiting->nrows = 0;
-	waiting->capacity = BULK_SYNC_READ_AHEAD;
-	waiting->values = palloc(waiting->capacity * plan->nread * sizeof(Datum));
-	waiting->isnull = palloc(waiting->capacity * plan->nread * sizeof(bool));
+	waiting->values = palloc(BULK_SYNC_READ_AHEAD * plan->nread * sizeof(Datum));
+	waiting->isnull = palloc(BULK_SYNC_READ_AHEAD * plan->nread * sizeof(bool));
 	waiting->nbuffers = 0;
 	waiting->max_buffers = Max(1, Min(pins, BULK_SYNC_READ_AHEAD));
 }
@@ -153,39 +163,52 @@ pin_row(WaitingRows *waiting, TupleTableSlot *slot)
 	return true;
 }
 
-/* Scans one table of the tree */
+/* Has the row that was scanned last an equal partner?  Then it is done with. */
+static bool
+is_passed_over(ReadContext *context, const BulkSyncTargetRow *row)
+{
+	int64		number = context->nscanned++;
+
+	if (context->match == NULL || context->match->equal == NULL ||
+		!bulk_sync_target_is_equal(context->match->equal, number))
+		return false;
+	if (IsolationUsesXactSnapshot())
+		context->fingerprint += row_fingerprint(context->plan, row);
+	return true;
+}
+
+/* Scans one table of the tree: its columns may be in another order than the target's */
 static void
 scan_table(ReadContext *context, Relation rel)
 {
 	const BulkSyncPlan *plan = context->plan;
+	AttrNumber *map = bulk_sync_map_attributes(plan->target, rel);
 	AttrNumber *attnos = palloc(plan->nread * sizeof(AttrNumber));
 	AttrNumber	last = 0;
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	WaitingRows waiting;
 	TableScanDesc scan;
 
-	/* A partition or a child may have its columns in another order */
 	for (int i = 0; i < plan->nread; i++)
 	{
-		Form_pg_attribute attr = TupleDescAttr(plan->read_desc, i);
-
-		attnos[i] = rel == plan->target ? plan->read_attnos[i] :
-			bulk_sync_find_attribute(rel, NameStr(attr->attname));
+		attnos[i] = map[plan->read_attnos[i] - 1];
 		last = Max(last, attnos[i]);
 	}
 	init_waiting(&waiting, plan, rel);
 
 	/* No synchronized scan: the rows come in the order of their addresses */
 	scan = table_beginscan_strat(rel, GetActiveSnapshot(), 0, NULL, true, false);
-	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	while (!context->enough && table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{
 		BulkSyncTargetRow row;
 		bool		stays;
 
 		CHECK_FOR_INTERRUPTS();
-		slot_getsomeattrs(slot, last);
 		row.tableoid = RelationGetRelid(rel);
 		row.tid = slot->tts_tid;
+		if (is_passed_over(context, &row))
+			continue;
+		slot_getsomeattrs(slot, last);
 		row.written = 0;
 		row.values = waiting.values + waiting.nrows * plan->nread;
 		row.isnull = waiting.isnull + waiting.nrows * plan->nread;
@@ -196,7 +219,7 @@ scan_table(ReadContext *context, Relation rel)
 		}
 		stays = pin_row(&waiting, slot);
 		deliver(context, &row, stays);
-		if (++waiting.nrows == waiting.capacity || waiting.nbuffers == waiting.max_buffers)
+		if (++waiting.nrows == BULK_SYNC_READ_AHEAD || waiting.nbuffers == waiting.max_buffers)
 			release_waiting(&waiting, context);
 	}
 	if (!BULK_SYNC_MUTANT(queue_not_flushed))
@@ -206,6 +229,7 @@ scan_table(ReadContext *context, Relation rel)
 	pfree(waiting.values);
 	pfree(waiting.isnull);
 	pfree(attnos);
+	pfree(map);
 }
 
 static void
@@ -467,20 +491,29 @@ read_target(ReadContext *context)
 		query_target(context);
 }
 
-/* Runs a statement on shards in which the scope values are parameters */
+/*
+ * Runs a statement on shards in which the scope values are parameters, and behind
+ * them the one value of the distribution column that the scope lets in
+ */
 uint64
 bulk_sync_run_on_shards(const BulkSyncPlan *plan, const char *sql,
 						BulkSyncRowCallback callback, void *arg)
 {
-	Oid		   *types = palloc0(Max(plan->nscope_values, 1) * sizeof(Oid));
-	Datum	   *values = palloc0(Max(plan->nscope_values, 1) * sizeof(Datum));
+	Oid		   *types = palloc0((plan->nscope_values + 1) * sizeof(Oid));
+	Datum	   *values = palloc0((plan->nscope_values + 1) * sizeof(Datum));
+	int			nvalues = plan->nscope_values;
 
 	for (int i = 0; i < plan->nscope_values; i++)
 	{
 		types[i] = plan->scope_values[i].equality.type;
 		values[i] = plan->scope_values[i].value;
 	}
-	return bulk_sync_run_with_values(sql, plan->nscope_values, types, values, NULL, callback, arg);
+	if (bulk_sync_is_on_one_shard(plan))
+	{
+		types[nvalues] = exprType((Node *) plan->distribution->pinned);
+		values[nvalues++] = plan->distribution->pinned_value;
+	}
+	return bulk_sync_run_with_values(sql, nvalues, types, values, NULL, callback, arg);
 }
 
 /*
@@ -498,6 +531,22 @@ bulk_sync_read_target(BulkSyncMatch *match)
 	context.groups = match->groups;
 	read_target(&context);
 	return context.fingerprint;
+}
+
+/*
+ * Reads a target that is in scope as a whole to find the rows that are equal, in
+ * the order in which bulk_sync_read_target() will read it.
+ */
+void
+bulk_sync_read_to_probe(BulkSyncMatch *match, BulkSyncEqualRows *equal)
+{
+	ReadContext context;
+
+	memset(&context, 0, sizeof(context));
+	context.probed = equal;
+	context.probe_context = match->row_context;
+	context.plan = match->plan;
+	scan_tree(&context);
 }
 
 /*

@@ -24,6 +24,7 @@ static const struct config_enum_entry matcher_options[] = {
 	{"hash", BULK_SYNC_MATCHER_HASH, false},
 	{"join", BULK_SYNC_MATCHER_JOIN, false},
 	{"sort", BULK_SYNC_MATCHER_SORT, false},
+	{"filter", BULK_SYNC_MATCHER_FILTER, false},
 	{NULL, 0, false}
 };
 

@@ -14,7 +14,8 @@ typedef enum BulkSyncMatcher
 	BULK_SYNC_MATCHER_AUTO,
 	BULK_SYNC_MATCHER_HASH,		/* all rows in scope are looked up in a hash table */
 	BULK_SYNC_MATCHER_JOIN,		/* those with staged keys, where that is enough */
-	BULK_SYNC_MATCHER_SORT		/* both sides are sorted, where they can be */
+	BULK_SYNC_MATCHER_SORT,		/* both sides are sorted, where they can be */
+	BULK_SYNC_MATCHER_FILTER	/* equal rows are sorted out first, where they can be */
 } BulkSyncMatcher;
 
 typedef enum BulkSyncApplier

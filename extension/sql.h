@@ -54,6 +54,7 @@ extern const char *bulk_sync_deparse_over_table(const BulkSyncPlan *plan, const 
 extern const char *bulk_sync_deparse_count_staged(const BulkSyncPlan *plan);
 extern const char *bulk_sync_deparse_duplicates(const BulkSyncPlan *plan);
 extern const char *bulk_sync_deparse_pairs(const BulkSyncPlan *plan, bool new_on_shards);
+extern const char *bulk_sync_deparse_elsewhere(const BulkSyncPlan *plan);
 extern const char *bulk_sync_deparse_count_scope(const BulkSyncPlan *plan);
 extern const char *bulk_sync_deparse_count_new(const BulkSyncPlan *plan);
 extern const char *bulk_sync_deparse_insert_new(const BulkSyncPlan *plan);

@@ -53,14 +53,13 @@ struct BulkSyncStagedSource
 
 	TupleTableSlot *slot;
 	int64		position;
+	const BulkSyncEqualRows *passed_over;	/* rows that are not returned, or NULL */
 	Converter  *converters;
 	ExprContext *econtext;
 	Datum	   *values;
 	bool	   *isnull;
 	const BulkSyncColumn *current;	/* being converted: for error messages */
 };
-
-static bool is_stored_so(const BulkSyncStagedSource *source);
 
 static void
 conversion_error_callback(void *arg)
@@ -136,16 +135,6 @@ raw_desc(const BulkSyncPlan *plan)
 	return desc;
 }
 
-static Tuplestorestate *
-begin_store(void)
-{
-	Tuplestorestate *store;
-
-	store = tuplestore_begin_heap(false, false, Max(64, bulk_sync_memory_budget() / (64 * 1024)));
-	tuplestore_set_eflags(store, EXEC_FLAG_REWIND);
-	return store;
-}
-
 /* Reads all rows of a query into a tuplestore */
 static void
 materialize(BulkSyncStagedSource *source)
@@ -153,7 +142,7 @@ materialize(BulkSyncStagedSource *source)
 	BulkSyncStatement *statement;
 	StoreReceiver receiver;
 
-	source->store = begin_store();
+	source->store = bulk_sync_begin_row_store();
 	receiver.store = source->store;
 	statement = bulk_sync_prepare_staged(bulk_sync_deparse_staged(source->plan),
 										 source->plan->staged);
@@ -173,6 +162,14 @@ bulk_sync_rewind_staged(BulkSyncStagedSource *source)
 	else
 		tuplestore_rescan(source->store);
 	source->position = 0;
+	source->passed_over = NULL;
+}
+
+/* From here to the next rewinding, rows that have an equal partner do not come */
+void
+bulk_sync_pass_over_equal(BulkSyncStagedSource *source, const BulkSyncEqualRows *equal)
+{
+	source->passed_over = equal;
 }
 
 static bool
@@ -278,7 +275,7 @@ sort_by_staging(BulkSyncStagedSource *source, TransactionId next)
 
 	tuplesort_performsort(sort);
 	source->slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
-	source->store = begin_store();
+	source->store = bulk_sync_begin_row_store();
 	while (tuplesort_gettupleslot(sort, true, false, source->slot, NULL))
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -286,6 +283,27 @@ sort_by_staging(BulkSyncStagedSource *source, TransactionId next)
 	}
 	ExecClearTuple(source->slot);
 	tuplesort_end(sort);
+}
+
+/* Is a wanted row stored as the staged row is?  Then it need not be formed. */
+static bool
+is_stored_so(const BulkSyncStagedSource *source)
+{
+	TupleDesc	wanted = source->plan->wanted_desc;
+	TupleDesc	staged = source->slot->tts_tupleDescriptor;
+
+	if (!source->as_staged || !TTS_IS_BUFFERTUPLE(source->slot) || staged->natts != wanted->natts)
+		return false;
+	for (int i = 0; i < wanted->natts; i++)
+	{
+		Form_pg_attribute a = TupleDescAttr(wanted, i);
+		Form_pg_attribute b = TupleDescAttr(staged, i);
+
+		if (a->attlen != b->attlen || a->attbyval != b->attbyval || a->attalign != b->attalign ||
+			b->attisdropped)
+			return false;
+	}
+	return true;
 }
 
 /* Opens the source under the active snapshot, in the current memory context */
@@ -355,6 +373,31 @@ bulk_sync_staged_fraction(const BulkSyncStagedSource *source)
 	return Min((ItemPointerGetBlockNumberNoCheck(&source->slot->tts_tid) + 1.0) / Max(blocks, 1), 1);
 }
 
+/*
+ * How many staged rows are there, about, and how many bytes are they in the
+ * table?  False if they are in no table.
+ */
+bool
+bulk_sync_sample_staged(BulkSyncStagedSource *source, int nsample, double *rows, double *bytes)
+{
+	double		fraction = 1;
+
+	if (source->scan == NULL)
+		return false;
+	*rows = 0;
+	while (*rows < nsample && next_raw(source))
+	{
+		(*rows)++;
+		fraction = bulk_sync_staged_fraction(source);
+	}
+	/* Past the last row it is not known where it was */
+	if (*rows == nsample)
+		*rows /= fraction;
+	*bytes = (double) RelationGetNumberOfBlocks(source->plan->staged) * BLCKSZ;
+	bulk_sync_rewind_staged(source);
+	return *rows > 0;
+}
+
 static Datum
 convert(BulkSyncStagedSource *source, int index, Datum value, bool *isnull)
 {
@@ -393,27 +436,6 @@ stored_tuple(BulkSyncStagedSource *source)
 	return HeapTupleHeaderGetNatts(tuple->t_data) == source->plan->ncolumns ? tuple : NULL;
 }
 
-/* Is a wanted row stored as the staged row is?  Then it need not be formed. */
-static bool
-is_stored_so(const BulkSyncStagedSource *source)
-{
-	TupleDesc	wanted = source->plan->wanted_desc;
-	TupleDesc	staged = source->slot->tts_tupleDescriptor;
-
-	if (!source->as_staged || !TTS_IS_BUFFERTUPLE(source->slot) || staged->natts != wanted->natts)
-		return false;
-	for (int i = 0; i < wanted->natts; i++)
-	{
-		Form_pg_attribute a = TupleDescAttr(wanted, i);
-		Form_pg_attribute b = TupleDescAttr(staged, i);
-
-		if (a->attlen != b->attlen || a->attbyval != b->attbyval || a->attalign != b->attalign ||
-			b->attisdropped)
-			return false;
-	}
-	return true;
-}
-
 /*
  * Reads the next staged row.  Its values are good until the next call.
  * Returns false when there are no more.
@@ -425,9 +447,13 @@ bulk_sync_next_staged(BulkSyncStagedSource *source, BulkSyncStagedRow *row)
 	ErrorContextCallback callback;
 	MemoryContext oldcontext;
 
-	if (!next_raw(source))
-		return false;
-	source->position++;
+	do
+	{
+		if (!next_raw(source))
+			return false;
+		source->position++;
+	} while (source->passed_over != NULL &&
+			 bulk_sync_staged_is_equal(source->passed_over, source->position));
 	slot_getallattrs(source->slot);
 	row->position = source->position;
 	if (source->as_staged)

@@ -2,7 +2,7 @@
 """Differential test of bulk_sync: random tables, rows and options against a slow and obvious model of the contract.
 
     differential.py --cases N --seed S [--pg PGHOST] [--first I] [--seconds T] [--kinds plain,partitioned,inheritance,view] [--stop]
-                    [--matcher auto|hash|join|sort] [--applier auto|direct|sql] [--distributed]
+                    [--matcher auto|hash|join|sort|filter] [--applier auto|direct|sql] [--distributed]
 
 Needs psql and createdb on PATH and a running server with the extension installed (PGHOST, PGPORT, PGUSER as usual, or
 --pg). It works in a database of its own, "differential_<pid>", and drops it at the end. Case I of seed S is always the
@@ -56,7 +56,7 @@ PREAMBLE = ['CREATE EXTENSION IF NOT EXISTS bulk_sync;',
             "SET timezone = 'UTC';"]
 # They log in to other nodes
 ROLES = ('hostile_user', 'hostile_reader')
-MATCHERS, APPLIERS = ('auto', 'hash', 'join', 'sort'), ('auto', 'direct', 'sql')
+MATCHERS, APPLIERS = ('auto', 'hash', 'join', 'sort', 'filter'), ('auto', 'direct', 'sql')
 # So many cases share a session. Each leaves types and relations behind, through all of whose entries in its caches the server
 # goes when one of them changes: a session that has done thousands is slow.
 SESSION = 200

@@ -13,6 +13,7 @@ MUTANTS_FOR_TESTS=(
     'entries_not_checked_again: REGRESS=trade_violations'
     'changed_key_unchecked: REGRESS=trade_violations'
     'before_update_skipped: REGRESS=row_triggers'
+    'digest_of_key: REGRESS=equal_rows'
 )
 
 # test_mutants VERSION: each mutant is one test, which passes when the mutant fails its tests.

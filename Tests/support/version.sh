@@ -71,14 +71,14 @@ count_driver() {
 # begin_other_way VERSION: the drivers on a second server of the version that runs, whose calls go another way than they would
 # choose, beside the tests that follow, until: end_other_way
 begin_other_way() {
-    local server=$SERVER_DATA setting
+    local server=$SERVER_DATA setting more=()
     case $1 in
-    15) setting=bulk_sync.applier=sql ;;
+    15) setting=bulk_sync.applier=sql more=(bulk_sync.matcher=filter) ;;
     16) setting=bulk_sync.matcher=join ;;
     *) setting=bulk_sync.matcher=sort ;;
     esac
     OTHER_WAY="$1-${setting#*=}"
-    start_cluster "$setting"
+    start_cluster "$setting" "${more[@]}"
     OTHER_SERVER=$SERVER_DATA
     begin "$OTHER_WAY" run_both_drivers "$OTHER_WAY" "$(left_out "$setting")"
     use_server "$server"

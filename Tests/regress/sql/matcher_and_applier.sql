@@ -57,7 +57,7 @@ CREATE FUNCTION forced() RETURNS text LANGUAGE sql SET bulk_sync.matcher = 'join
 SELECT forced();
 RESET bulk_sync.matcher;
 
--- Runs a call in all twelve ways, each after the same preparations, and undoes it. Shows what it answered (or the SQLSTATE of
+-- Runs a call in all fifteen ways, each after the same preparations, and undoes it. Shows what it answered (or the SQLSTATE of
 -- the error) and what "picture" is then; ways: all, or those that answered so.
 CREATE FUNCTION ways(make text, call text, picture text, caller name DEFAULT NULL)
 	RETURNS TABLE (answer text, result text, ways text) LANGUAGE plpgsql AS $$
@@ -65,7 +65,7 @@ DECLARE
 	way record;
 BEGIN
 	CREATE TEMPORARY TABLE seen (answer text, result text, way text);
-	FOR way IN SELECT m, a FROM unnest('{auto,hash,join,sort}'::text[]) AS m, unnest('{auto,direct,sql}'::text[]) AS a LOOP
+	FOR way IN SELECT m, a FROM unnest('{auto,hash,join,sort,filter}'::text[]) AS m, unnest('{auto,direct,sql}'::text[]) AS a LOOP
 		answer := NULL;
 		result := NULL;
 		BEGIN
@@ -84,7 +84,7 @@ BEGIN
 		END;
 		INSERT INTO seen VALUES (answer, result, way.m || ' ' || way.a);
 	END LOOP;
-	RETURN QUERY SELECT s.answer, s.result, CASE count(*) WHEN 12 THEN 'all' ELSE string_agg(s.way, ', ' ORDER BY s.way) END
+	RETURN QUERY SELECT s.answer, s.result, CASE count(*) WHEN 15 THEN 'all' ELSE string_agg(s.way, ', ' ORDER BY s.way) END
 		FROM seen AS s GROUP BY 1, 2 ORDER BY 3;
 	DROP TABLE seen;
 END $$;
@@ -173,6 +173,13 @@ SELECT * FROM ways(:'make' || :'triggers', :'returned', :'logged');
 \set make :make ' UPDATE t SET u = 1 WHERE k = ''null v''; UPDATE t SET u = 3, v = ''old'' WHERE k = ''same'';'
 SELECT * FROM ways(:'make', $$bulk_sync('t', 's', '{k}', scope => 'k IN (''same'', ''null v'')', columns => '{u}', actions => '{update}')$$, :'where');
 SELECT * FROM ways(:'make' || :'triggers', $$bulk_sync('t', 's', '{k}', scope => 'k IN (''same'', ''null v'')', columns => '{u}', actions => '{update}')$$, :'where');
+-- marks that move their rows, which foreign keys refer to
+\set gone '(k text, v text, u int, n int, gone bool NOT NULL DEFAULT false, UNIQUE (u, gone)) PARTITION BY LIST (gone);'
+\set gone :gone ' CREATE TABLE t_live PARTITION OF t FOR VALUES IN (false); CREATE TABLE t_gone PARTITION OF t FOR VALUES IN (true);'
+\set gone :gone ' CREATE TABLE child (u int, gone bool, FOREIGN KEY (u, gone) REFERENCES t (u, gone) ON UPDATE CASCADE);'
+\set gone 'CREATE TABLE t ' :gone :filled ' INSERT INTO child VALUES (5, false);'
+SELECT * FROM ways(:'gone', $$bulk_sync('t', 's', '{k}', actions => '{delete}', scope => 'true', soft_delete_column => 'gone')$$,
+	:'where' || $$ UNION ALL SELECT 'child'::regclass, ('', '', u, 0, gone)::t FROM child$$);
 -- one partition as the target: its rows cannot leave
 SELECT * FROM ways(:'make', $$bulk_sync('t_others', 's', '{k}', scope => 'true')$$, :'where');
 -- children

@@ -153,5 +153,17 @@ SET bulk_sync.work_mem = '-5kB';
 RESET bulk_sync.work_mem;
 SHOW bulk_sync.work_mem;
 
+-- Batches follow one another in the same memory, and do not go far beyond the budget.
+CREATE TABLE many (k int, v text);
+CREATE TABLE many_staged (k int, v text);
+INSERT INTO many SELECT i, 'old' FROM generate_series(1, 100000) i;
+INSERT INTO many_staged SELECT i, 'new' FROM generate_series(1, 100000) i;
+-- asked while rows are matched; PL/pgSQL, so that it is not taken into the condition
+CREATE FUNCTION hash_table_is_small() RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+BEGIN RETURN (SELECT sum(total_bytes) < 1.5 * 1024 * 1024 FROM pg_backend_memory_contexts WHERE name = 'bulk_sync hash table'); END $$;
+SET bulk_sync.work_mem = '1MB';
+SELECT * FROM bulk_sync('many', 'many_staged', '{k}', scope => 'true', update_where => 'staged.k % 100 > 0 OR hash_table_is_small()');
+RESET bulk_sync.work_mem;
+
 SET client_min_messages = warning;
 DROP SCHEMA memory_batches CASCADE;
