@@ -51,7 +51,7 @@ SETTINGS =
 TESTS =
 
 # PGXS is left out for the targets that install what they need first, and so start without it.
-scripted = help check test test-mutants test-cassert test-sanitize test-valgrind analyze demo bench bench-client lint format
+scripted = help check test test-citus test-mutants test-cassert test-sanitize test-valgrind analyze demo bench bench-client lint format
 goals = $(or $(MAKECMDGOALS),all)
 
 ifneq (,$(filter-out $(scripted),$(goals)))
@@ -100,6 +100,7 @@ help:
 	@echo 'make test-mutants  do the tests notice deliberate bugs? (part of make test; VERSION=)'
 	@echo 'make test-cassert  the tests on a PostgreSQL 15 built with assertions; test-sanitize: with the address and'
 	@echo '                   undefined-behaviour sanitizers; test-valgrind: under valgrind (TESTS= names some of them)'
+	@echo 'make test-citus    the tests of distributed tables on a cluster of three nodes, where PG_CONFIG= has Citus'
 	@echo 'make analyze       static analysis by gcc (part of make test)'
 	@echo 'make bench         measure bulk_sync beside the usual ways'
 	@echo 'make bench-client  measure the Swift library and the command beside psql'
@@ -111,6 +112,9 @@ check:
 
 test:
 	@$(source)/Tests/support/test.sh
+
+test-citus:
+	@PG_CONFIG='$(PG_CONFIG)' $(source)/Tests/citus/run
 
 test-mutants:
 	@$(source)/Tests/support/test_mutants.sh $(VERSION)

@@ -110,12 +110,13 @@ find_difference(Call *call)
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	bulk_sync_phase_done("plan");
-	if (call->source == NULL)
+	if (call->source == NULL && !bulk_sync_matches_on_shards(call->plan))
 		call->source = bulk_sync_open_staged(call->plan);
 	difference = bulk_sync_match(call->plan, call->source);
 	check_transaction_snapshot(call->plan, difference);
 	bulk_sync_apply_policies(call->plan, difference);
 	bulk_sync_check_difference(difference);
+	bulk_sync_check_trades(call->plan, difference);
 	PopActiveSnapshot();
 	bulk_sync_phase_done("difference");
 
@@ -145,6 +146,15 @@ lock_and_write(void *arg)
 		(!plan->address_by_key || call->round < MAX_VIEW_ROUNDS))
 		return false;
 	bulk_sync_phase_done("row locks");
+	if (plan->distribution != NULL)
+	{
+		if (call->round > MAX_ROUNDS_WITHOUT_LOCKS)
+			bulk_sync_serialization_error();
+		if (!bulk_sync_apply_distributed(plan, call->difference, &call->counts))
+			return false;
+		bulk_sync_close_staged(call->source);
+		return true;
+	}
 	bulk_sync_close_staged(call->source);
 	bulk_sync_apply(plan, call->difference, &call->counts, call->written);
 	return true;

@@ -243,6 +243,28 @@ typedef enum BulkSyncAssignedOrder
 	BULK_SYNC_ORDER_UNKNOWN
 } BulkSyncAssignedOrder;
 
+/*
+ * Where the rows of a Citus table are: on the shard that the value of one column
+ * decides, or, without such a column, all on one shard or on every node.
+ */
+typedef struct BulkSyncDistribution
+{
+	bool		reference;		/* a copy on every node */
+	AttrNumber	attno;			/* the distribution column; 0: there is none */
+	Oid			eq_opr;			/* "=" of its values */
+	int			read_index;		/* in the rows read */
+	int			column_index;	/* in columns[], or -1 */
+	Expr	   *pinned;			/* the one value that the scope lets in, or NULL */
+	Datum		pinned_value;
+	bool		pinned_isnull;
+	bool		has_addresses;	/* a row is on one node, where it has an address ... */
+	bool		by_address;		/* ... by which it is found now */
+	uint32		colocation;		/* which tables lie beside each other */
+	bool		on_shards;		/* rows are matched there ... */
+	bool		new_may_stay;	/* ... and new ones may be inserted there */
+	bool		staged_unique;	/* no key can be staged twice */
+} BulkSyncDistribution;
+
 typedef struct BulkSyncPlan
 {
 	const BulkSyncOptions *options;
@@ -314,6 +336,8 @@ typedef struct BulkSyncPlan
 	Datum		history_default;	/* known */
 	bool		history_default_isnull;
 
+	BulkSyncDistribution *distribution; /* NULL: the rows are here */
+
 	/* How the target can be written */
 	bool		address_by_key; /* rows have no tableoid and ctid to go by */
 	List	   *foreign;		/* OIDs of the foreign tables of the tree */
@@ -354,6 +378,28 @@ typedef struct BulkSyncPlan
 	bool		target_scan;	/* all of the target is in scope and can be scanned */
 } BulkSyncPlan;
 
+/* Are staged rows matched where they lie? */
+static inline bool
+bulk_sync_matches_on_shards(const BulkSyncPlan *plan)
+{
+	return plan->distribution != NULL && plan->distribution->on_shards;
+}
+
+/* Does the scope let in one value of the distribution column alone? */
+static inline bool
+bulk_sync_is_on_one_shard(const BulkSyncPlan *plan)
+{
+	return plan->distribution != NULL && plan->distribution->pinned != NULL &&
+		!plan->distribution->pinned_isnull;
+}
+
+/* Can a row on a shard be addressed as on this node? */
+static inline bool
+bulk_sync_shards_have_addresses(const BulkSyncPlan *plan)
+{
+	return plan->distribution != NULL && plan->distribution->has_addresses;
+}
+
 /*-------------------------------------------------------------------------
  * Rows
  *-------------------------------------------------------------------------
@@ -364,7 +410,8 @@ typedef struct BulkSyncTargetRow
 {
 	Oid			tableoid;
 	ItemPointerData tid;
-	int64		written;		/* history: when, by transaction and command */
+	int64		written;		/* history: when, by transaction and command; a
+								 * row of a shard: its xmin */
 	Datum	   *values;
 	bool	   *isnull;
 } BulkSyncTargetRow;
@@ -415,11 +462,15 @@ extern bool bulk_sync_staged_is_equal(const BulkSyncEqualRows *equal, int64 posi
 #define BULK_SYNC_DIFF_OLD			8	/* record: the target row that was matched */
 #define BULK_SYNC_DIFF_CHANGED		9	/* bytea: bit i = column i would change */
 #define BULK_SYNC_DIFF_ROW			10	/* record: the target row, all that was read */
-#define BULK_SYNC_DIFF_FIXED		10
+#define BULK_SYNC_DIFF_XMIN			11	/* on a shard: who wrote it */
+#define BULK_SYNC_DIFF_FIXED		11
 #define BULK_SYNC_TAKES_UNIQUE(plan)	((plan)->ncolumns)	/* ... one for: a unique value changes */
 #define BULK_SYNC_DIFF_WANTED(column)	(BULK_SYNC_DIFF_FIXED + (column) + 1)
 #define BULK_SYNC_DIFF_OLD_KEY(plan, key) \
 	(BULK_SYNC_DIFF_FIXED + (plan)->ncolumns + (key) + 1)
+/* Columns of BULK_SYNC_DIFF_OLD, as rows that are sent to shards have them */
+#define BULK_SYNC_SHIPPED_OLD(plan, index) \
+	(BULK_SYNC_DIFF_FIXED + (plan)->ncolumns + (index) + 1)
 
 typedef struct BulkSyncRowSet
 {
@@ -466,6 +517,9 @@ typedef struct BulkSyncDifference
 	int			nduplicate_keys;
 	char	   *duplicate_keys[5];
 	char	   *matched_twice;
+	char	   *moved;			/* an update would send it to another shard ... */
+	char	   *homeless;		/* ... or there is none for a new row */
+	bool		new_on_shards;	/* new rows are inserted where they lie, beside the target */
 	char	   *out_of_scope;
 	bool		out_of_scope_is_update;
 
@@ -574,6 +628,14 @@ extern bool bulk_sync_plan_remote(BulkSyncPlan *plan, const TriggerDesc *trigger
 extern bool bulk_sync_can_insert_remotely(const BulkSyncPlan *plan);
 extern bool bulk_sync_is_remote(const BulkSyncPlan *plan, Oid tableoid);
 
+/* in plan_distributed.c */
+extern bool bulk_sync_is_distributed(Oid relid);
+extern BulkSyncDistribution *bulk_sync_find_distribution(const BulkSyncOptions *options,
+														 Relation target);
+extern void bulk_sync_plan_distribution(BulkSyncPlan *plan);
+extern void bulk_sync_lock_distributed(const BulkSyncOptions *options);
+extern void bulk_sync_plan_distributed_writing(BulkSyncPlan *plan, const TriggerDesc *triggers);
+
 /* in names.c */
 extern AttrNumber bulk_sync_find_attribute(Relation rel, const char *name);
 extern AttrNumber *bulk_sync_map_attributes(Relation rel, Relation child);
@@ -616,6 +678,8 @@ extern int64 bulk_sync_writing_rank(TransactionId xmin, CommandId cmin, Transact
 extern void bulk_sync_close_staged(BulkSyncStagedSource *source);
 
 /* in read_target.c */
+extern uint64 bulk_sync_run_on_shards(const BulkSyncPlan *plan, const char *sql,
+									  BulkSyncRowCallback callback, void *arg);
 extern uint64 bulk_sync_scope_fingerprint(const BulkSyncPlan *plan, BulkSyncGroups *groups);
 
 /* in match.c */
@@ -673,6 +737,9 @@ extern void bulk_sync_check_empty(const BulkSyncPlan *plan, int64 staged_rows);
 extern void bulk_sync_out_of_scope_error(const BulkSyncPlan *plan, const char *key, bool update);
 extern void bulk_sync_check_difference(const BulkSyncDifference *difference);
 
+/* in trades.c */
+extern void bulk_sync_check_trades(const BulkSyncPlan *plan, const BulkSyncDifference *difference);
+
 /* in lock.c */
 extern bool bulk_sync_lock_planned_rows(const BulkSyncPlan *plan,
 										const BulkSyncDifference *difference);
@@ -684,6 +751,10 @@ extern bool bulk_sync_attempt(bool (*function) (void *arg), void *arg);
 /* in apply.c */
 extern void bulk_sync_apply(const BulkSyncPlan *plan, BulkSyncDifference *difference,
 							BulkSyncCounts *counts, BulkSyncWritten *written);
+
+/* in apply_distributed.c */
+extern bool bulk_sync_apply_distributed(const BulkSyncPlan *plan, BulkSyncDifference *difference,
+										BulkSyncCounts *counts);
 
 /* in written.c */
 extern void bulk_sync_written_free(BulkSyncWritten *written);
@@ -708,6 +779,7 @@ extern void bulk_sync_report_written(FunctionCallInfo fcinfo, BulkSyncDifference
 									 BulkSyncWritten *written);
 
 /* in stage.c */
+extern void bulk_sync_run_command(const char *sql);
 extern Oid	bulk_sync_create_stage(Oid target_oid, List *columns, char *staged_name,
 								   bool on_commit_drop);
 

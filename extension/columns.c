@@ -35,6 +35,9 @@ bulk_sync_column_is_set(const BulkSyncPlan *plan, int index, const BulkSyncDiffe
 
 	if (!column->synced || column->role == BULK_SYNC_ROLE_INSERT_ONLY)
 		return false;
+	/* No row goes to another shard: see bulk_sync_plan_distribution() */
+	if (plan->distribution != NULL && index == plan->distribution->column_index)
+		return false;
 	if (!column->key)
 		return true;
 	return difference != NULL ? difference->key_image_differs[index] : column->image_may_differ;

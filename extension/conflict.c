@@ -13,6 +13,7 @@
 
 #include "access/xact.h"
 #include "miscadmin.h"
+#include "ship.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
@@ -35,6 +36,40 @@ receive_conflict(TupleTableSlot *slot, void *arg)
 		!bulk_sync_groups_contain(context->groups, slot->tts_values + 1, slot->tts_isnull + 1))
 		return;
 	context->found = true;
+}
+
+static void
+receive_count(TupleTableSlot *slot, void *arg)
+{
+	*(int64 *) arg = DatumGetInt64(slot->tts_values[0]);
+}
+
+/* The same of a distributed table, which can only be asked with the keys at hand */
+static bool
+key_was_inserted_on_shards(BulkSyncApply *state)
+{
+	const BulkSyncPlan *plan = state->plan;
+	const BulkSyncRowSet *set = &state->difference->inserts;
+	BulkSyncShipment *shipment;
+	ConflictContext context = {state->difference->groups, false};
+	int64		count;
+
+	if (state->difference->new_on_shards)
+	{
+		PushActiveSnapshot(GetTransactionSnapshot());
+		bulk_sync_run_on_shards(plan, bulk_sync_deparse_count_new(plan), receive_count, &count);
+		PopActiveSnapshot();
+		return count < state->difference->planned_inserts;
+	}
+	shipment = bulk_sync_begin_shipment(state->difference, set, BULK_SYNC_SHIP_KEYS);
+	while (!context.found && bulk_sync_next_load(shipment))
+	{
+		for (int null_keys = 0; null_keys <= (set->nulls_in_key ? 1 : 0); null_keys++)
+			bulk_sync_run_shipped(shipment, bulk_sync_deparse_conflict(plan, null_keys),
+								  receive_conflict, &context);
+	}
+	bulk_sync_end_shipment(shipment);
+	return context.found;
 }
 
 /* Is there by now a row in scope with the key of a row to be inserted? */
@@ -93,7 +128,8 @@ bulk_sync_check_concurrent_insert(BulkSyncApply *state)
 	MemoryContextSwitchTo(oldcontext);
 	PG_TRY();
 	{
-		found = key_was_inserted(state);
+		found = state->plan->distribution != NULL ? key_was_inserted_on_shards(state) :
+			key_was_inserted(state);
 	}
 	PG_CATCH();
 	{

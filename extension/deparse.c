@@ -2,7 +2,7 @@
  *
  * deparse.c
  *	  Every piece of SQL that is generated: all quoting and all qualifying is
- *	  in this file.
+ *	  in this file, and, for distributed tables, in deparse_distributed.c.
  *
  * Relations, types and operators are named with their schema, operators as
  * OPERATOR(schema.op), so that the search path decides about nothing but the
@@ -12,6 +12,7 @@
  *-------------------------------------------------------------------------
  */
 #include "bulk_sync.h"
+#include "deparse.h"
 
 #include "access/htup_details.h"
 #include "catalog/pg_collation.h"
@@ -21,9 +22,6 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
-/* Condition text stands on lines of its own: it may end in a comment */
-#define CONDITION_FORMAT	"(\n%s\n)"
-
 /* Qualified name of a relation */
 char *
 bulk_sync_relation_sql(Relation rel)
@@ -32,20 +30,20 @@ bulk_sync_relation_sql(Relation rel)
 									  RelationGetRelationName(rel));
 }
 
-static const char *
+const char *
 attribute_sql(const BulkSyncPlan *plan, AttrNumber attno)
 {
 	return quote_identifier(NameStr(TupleDescAttr(RelationGetDescr(plan->target),
 												  attno - 1)->attname));
 }
 
-static char *
+char *
 target_column_sql(const BulkSyncPlan *plan, AttrNumber attno)
 {
 	return psprintf(BULK_SYNC_TARGET_ALIAS ".%s", attribute_sql(plan, attno));
 }
 
-static const char *
+const char *
 operator_sql(Oid operator)
 {
 	HeapTuple	tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(operator));
@@ -61,7 +59,7 @@ operator_sql(Oid operator)
 	return sql;
 }
 
-static const char *
+const char *
 collation_sql(Oid collation)
 {
 	HeapTuple	tuple = SearchSysCache1(COLLOID, ObjectIdGetDatum(collation));
@@ -78,7 +76,7 @@ collation_sql(Oid collation)
 }
 
 /* A type with its modifier; always qualified */
-static char *
+char *
 type_sql(Oid type, int32 typmod)
 {
 	return format_type_extended(type, typmod,
@@ -86,7 +84,7 @@ type_sql(Oid type, int32 typmod)
 }
 
 /* Column of a difference row; names are those given in difference.c */
-static char *
+char *
 diff_sql(const BulkSyncPlan *plan, AttrNumber attno)
 {
 	return psprintf("%s.%sc%d", plan->prefix, plan->prefix, attno);
@@ -158,7 +156,7 @@ bulk_sync_deparse_staged(const BulkSyncPlan *plan)
 }
 
 /* "leftop = rightop" by the operator that matching uses */
-static void
+void
 append_equality(StringInfo buf, const BulkSyncEquality *equality,
 				const char *left, const char *right, Oid right_type)
 {
@@ -166,7 +164,7 @@ append_equality(StringInfo buf, const BulkSyncEquality *equality,
 }
 
 /* The column has the value of scope_values[index], which is parameter $index + 1 */
-static void
+void
 append_scope_value(StringInfo buf, const BulkSyncPlan *plan, int index)
 {
 	BulkSyncScopeColumn *scope = &plan->scope_values[index];
@@ -217,13 +215,15 @@ bulk_sync_deparse_read(const BulkSyncPlan *plan, const bool *scope_nulls,
 	int			nparams = plan->nscope_values;
 
 	initStringInfo(&buf);
-	if (plan->address_by_key)
+	if (plan->address_by_key && !bulk_sync_shards_have_addresses(plan))
 		appendStringInfoString(&buf, "SELECT NULL::pg_catalog.oid, NULL::pg_catalog.tid");
 	else
 		appendStringInfoString(&buf, "SELECT " BULK_SYNC_TARGET_ALIAS ".tableoid, "
 							   BULK_SYNC_TARGET_ALIAS ".ctid");
 	for (int i = 0; i < plan->nread; i++)
 		appendStringInfo(&buf, ", %s", target_column_sql(plan, plan->read_attnos[i]));
+	if (bulk_sync_shards_have_addresses(plan))
+		appendStringInfoString(&buf, ", " BULK_SYNC_TARGET_ALIAS ".xmin");
 	/* Among equals the row that was inserted last is the newest */
 	if (plan->history_attno != InvalidAttrNumber && !plan->address_by_key)
 		appendStringInfoString(&buf, ", " BULK_SYNC_TARGET_ALIAS ".xmin, "
@@ -298,6 +298,11 @@ append_row_address(StringInfo buf, const BulkSyncPlan *plan, bool null_keys)
 		return;
 	}
 
+	if (plan->distribution != NULL)
+	{
+		append_shipped_address(buf, plan, null_keys);
+		return;
+	}
 	if (null_keys)
 		append_null_in_key(buf, plan, BULK_SYNC_DIFF_OLD_KEY(plan, 0));
 	append_key(buf, plan, BULK_SYNC_DIFF_OLD_KEY(plan, 0), null_keys);
@@ -499,7 +504,7 @@ bulk_sync_deparse_writable(const BulkSyncPlan *plan, TupleDesc desc)
 }
 
 /* ... and the row is in scope, but for scope_columns */
-static void
+void
 append_in_scope(StringInfo buf, const BulkSyncPlan *plan)
 {
 	if (plan->scope != NULL)
@@ -669,29 +674,4 @@ const char *
 bulk_sync_deparse_drop_stage(const char *name)
 {
 	return psprintf("DROP TABLE pg_temp.%s", quote_identifier(name));
-}
-
-/* "column = value", as matching compares this key column; NULL equals NULL */
-void
-bulk_sync_append_key_value(StringInfo buf, const BulkSyncPlan *plan, int index, const char *value)
-{
-	char	   *column = target_column_sql(plan, plan->columns[index].target_attno);
-
-	appendStringInfo(buf, " AND (%s IS NULL AND %s IS NULL OR ", column, value);
-	append_equality(buf, &plan->key[index], column, value, plan->key[index].type);
-	appendStringInfoChar(buf, ')');
-}
-
-/* AND the column has the value of scope_values[index] */
-void
-bulk_sync_append_scope_value(StringInfo buf, const BulkSyncPlan *plan, int index)
-{
-	appendStringInfoString(buf, " AND ");
-	append_scope_value(buf, plan, index);
-}
-
-char *
-bulk_sync_target_column_sql(const BulkSyncPlan *plan, AttrNumber attno)
-{
-	return target_column_sql(plan, attno);
 }

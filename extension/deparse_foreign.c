@@ -22,6 +22,7 @@
  *
  *-------------------------------------------------------------------------
  */
+#include "deparse.h"
 #include "foreign.h"
 
 #include "catalog/pg_type.h"
@@ -36,6 +37,17 @@ typedef struct Deparse
 	BulkSyncRemoteSql *remote;
 	StringInfoData buf;
 } Deparse;
+
+/* "column = value", as matching compares this key column; NULL equals NULL */
+static void
+append_key_value(StringInfo buf, const BulkSyncPlan *plan, int index, const char *value)
+{
+	char	   *column = target_column_sql(plan, plan->columns[index].target_attno);
+
+	appendStringInfo(buf, " AND (%s IS NULL AND %s IS NULL OR ", column, value);
+	append_equality(buf, &plan->key[index], column, value, plan->key[index].type);
+	appendStringInfoChar(buf, ')');
+}
 
 /* Adds a parameter; returns its number */
 static int
@@ -82,7 +94,7 @@ append_assignment(Deparse *deparse, int index, const char *separator)
 
 		appendStringInfo(&deparse->buf, "CASE WHEN %s THEN %s ELSE %s END", takes,
 						 wanted_sql(deparse, index),
-						 bulk_sync_target_column_sql(plan, column->target_attno));
+						 target_column_sql(plan, column->target_attno));
 	}
 }
 
@@ -109,7 +121,7 @@ append_update(Deparse *deparse)
 						 quote_identifier(NameStr(attr->attname)),
 						 value_sql(deparse, BULK_SYNC_DIFF_SET_SOFT, -1, BOOLOID),
 						 plan->soft_is_bool ? "false" : "NULL",
-						 bulk_sync_target_column_sql(plan, plan->soft_attno));
+						 target_column_sql(plan, plan->soft_attno));
 	}
 }
 
@@ -136,9 +148,12 @@ append_own_scope(StringInfo buf, const BulkSyncPlan *plan)
 		own = plan->scope->vars[i].attno != InvalidAttrNumber;
 	/* Text of the caller, on lines of its own: it may end in a comment */
 	if (own)
-		appendStringInfo(buf, " AND (\n%s\n)", plan->options->scope);
+		appendStringInfo(buf, " AND " CONDITION_FORMAT, plan->options->scope);
 	for (int i = 0; i < plan->nscope_values; i++)
-		bulk_sync_append_scope_value(buf, plan, i);
+	{
+		appendStringInfoString(buf, " AND ");
+		append_scope_value(buf, plan, i);
+	}
 }
 
 /* Which rows: see the top of this file */
@@ -155,7 +170,7 @@ append_rows(Deparse *deparse)
 		appendStringInfoString(buf, "ROW(");
 		for (int i = 0; i < plan->nread_to_match; i++)
 			appendStringInfo(buf, "%s%s", i == 0 ? "" : ", ",
-							 bulk_sync_target_column_sql(plan, plan->read_attnos[i]));
+							 target_column_sql(plan, plan->read_attnos[i]));
 		appendStringInfo(buf, ") OPERATOR(pg_catalog.*=) $%d", address);
 	}
 	else
@@ -163,7 +178,7 @@ append_rows(Deparse *deparse)
 						 psprintf(deparse->rows == BULK_SYNC_REMOTE_MANY ? "ANY ($%d)" : "$%d",
 								  address));
 	for (int i = 0; i < plan->nkeys; i++)
-		bulk_sync_append_key_value(buf, plan, i,
+		append_key_value(buf, plan, i,
 								   value_sql(deparse, BULK_SYNC_DIFF_OLD_KEY(plan, i), -1,
 											 plan->columns[i].type));
 	append_own_scope(buf, plan);
@@ -178,7 +193,7 @@ append_returning(Deparse *deparse, bool mark)
 	appendStringInfo(&deparse->buf, " RETURNING %s", mark ? "true" : "false");
 	for (int i = 0; i < plan->nread; i++)
 		appendStringInfo(&deparse->buf, ", %s",
-						 bulk_sync_target_column_sql(plan, plan->read_attnos[i]));
+						 target_column_sql(plan, plan->read_attnos[i]));
 	appendStringInfoString(&deparse->buf, ", NULL::pg_catalog.oid, NULL::pg_catalog.tid");
 }
 
@@ -267,7 +282,7 @@ bulk_sync_append_key_arrays(StringInfo buf, const BulkSyncPlan *plan, const char
 			continue;
 		appendStringInfoString(buf, separator);
 		generate_operator_clause(buf,
-								 bulk_sync_target_column_sql(plan, plan->columns[i].target_attno),
+								 target_column_sql(plan, plan->columns[i].target_attno),
 								 equality->type, equality->eq_opr,
 								 psprintf("ANY ($%d)", ++nparams), type);
 		separator = " AND ";

@@ -53,6 +53,7 @@ difference_desc(const BulkSyncPlan *plan)
 	bulk_sync_init_entry(plan, desc, BULK_SYNC_DIFF_OLD, RECORDOID, -1, InvalidOid);
 	bulk_sync_init_entry(plan, desc, BULK_SYNC_DIFF_CHANGED, BYTEAOID, -1, InvalidOid);
 	bulk_sync_init_entry(plan, desc, BULK_SYNC_DIFF_ROW, RECORDOID, -1, InvalidOid);
+	bulk_sync_init_entry(plan, desc, BULK_SYNC_DIFF_XMIN, XIDOID, -1, InvalidOid);
 	for (int i = 0; i < plan->ncolumns; i++)
 		bulk_sync_init_entry(plan, desc, BULK_SYNC_DIFF_WANTED(i), plan->columns[i].type,
 							 plan->columns[i].typmod, plan->columns[i].collation);
@@ -219,6 +220,13 @@ set_address(BulkSyncDifference *difference, BulkSyncRowSet *set, const BulkSyncT
 
 	set_record(difference, BULK_SYNC_DIFF_OLD, difference->old_desc, row);
 	set_old_key(difference, set, row);
+	if (bulk_sync_shards_have_addresses(plan))
+	{
+		set_value(difference, BULK_SYNC_DIFF_TABLEOID, ObjectIdGetDatum(row->tableoid));
+		set_value(difference, BULK_SYNC_DIFF_CTID, PointerGetDatum(&row->tid));
+		set_value(difference, BULK_SYNC_DIFF_XMIN,
+				  TransactionIdGetDatum((TransactionId) row->written));
+	}
 }
 
 /* What was read of the row, if it is returned */
@@ -470,7 +478,7 @@ bulk_sync_difference_sort(BulkSyncDifference *difference)
 	sort_set(&difference->deletes, &by_address);
 	sort_set(&difference->updates, &by_address);
 
-	if (plan->options->purpose == BULK_SYNC_RETURN ||
+	if (plan->options->purpose == BULK_SYNC_RETURN || plan->distribution != NULL ||
 		(plan->direct_insert && plan->insert_in_order))
 	{
 		init_sort_keys(&by_staging, plan->nkeys + 1);

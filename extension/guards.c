@@ -95,6 +95,31 @@ bulk_sync_out_of_scope_error(const BulkSyncPlan *plan, const char *key, bool upd
 			 errhint("Stage only rows of the scope, or widen the scope.")));
 }
 
+/* Every row has its shard, and Citus does not move it to another one */
+static void
+check_shards(const BulkSyncDifference *difference)
+{
+	const BulkSyncPlan *plan = difference->plan;
+
+	if (difference->homeless != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION),
+				 errmsg("null value in distribution column \"%s\" of \"%s\"",
+						plan->columns[plan->distribution->column_index].name,
+						RelationGetRelationName(plan->target)),
+				 errdetail("Key: %s.", difference->homeless),
+				 errhint("Stage a value: it decides on which shard the row is.")));
+	if (difference->moved == NULL)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("distribution column \"%s\" of \"%s\" cannot be updated",
+					plan->columns[plan->distribution->column_index].name,
+					RelationGetRelationName(plan->target)),
+			 errdetail("Key: %s.", difference->moved),
+			 errhint("Stage the value that the row has, or name the column in \"insert_only_columns\".")));
+}
+
 static void
 check_deletes(const BulkSyncDifference *difference)
 {
@@ -141,5 +166,6 @@ bulk_sync_check_difference(const BulkSyncDifference *difference)
 	if (difference->out_of_scope != NULL)
 		bulk_sync_out_of_scope_error(difference->plan, difference->out_of_scope,
 									 difference->out_of_scope_is_update);
+	check_shards(difference);
 	check_deletes(difference);
 }

@@ -158,6 +158,13 @@ bulk_sync_row_in_scope(const BulkSyncPlan *plan, BulkSyncGroups *groups,
 	return true;
 }
 
+/* The column that says on which shard a row is, or -1 */
+static int
+distribution_index(const BulkSyncPlan *plan)
+{
+	return plan->distribution == NULL ? -1 : plan->distribution->column_index;
+}
+
 /* Checks the row that an update (row given) or an insert would make */
 static void
 check_planned_scope(BulkSyncMatch *match, const BulkSyncTargetRow *row,
@@ -185,7 +192,8 @@ check_planned_scope(BulkSyncMatch *match, const BulkSyncTargetRow *row,
 
 		if (column->read_index < 0)
 			continue;
-		if (row != NULL ? !(bulk_sync_column_is_set(plan, i, NULL) && match->takes[i]) :
+		if (row != NULL ? !(match->takes[i] && (bulk_sync_column_is_set(plan, i, NULL) ||
+												i == distribution_index(plan))) :
 			(!column->insertable || (column->assigned && wanted->isnull[i])))
 			continue;
 		match->new_values[column->read_index] = wanted->values[i];
@@ -279,6 +287,20 @@ unique_value_changes(const BulkSyncMatch *match)
 	return false;
 }
 
+/* An update cannot give a row another value in the distribution column */
+static void
+check_shard(BulkSyncMatch *match, const BulkSyncStagedRow *wanted)
+{
+	const BulkSyncPlan *plan = match->plan;
+	BulkSyncDifference *difference = match->difference;
+	int			index = distribution_index(plan);
+
+	if (index >= 0 && match->changed[index] && difference->moved == NULL)
+		difference->moved =
+			MemoryContextStrdup(difference->context,
+								bulk_sync_describe_key(plan, wanted->values, wanted->isnull));
+}
+
 static void
 decide_pair(BulkSyncMatch *match, const BulkSyncTargetRow *row, const BulkSyncStagedRow *wanted,
 			bool revive)
@@ -302,10 +324,28 @@ decide_pair(BulkSyncMatch *match, const BulkSyncTargetRow *row, const BulkSyncSt
 		return;
 	}
 	check_planned_scope(match, row, wanted, revive);
+	check_shard(match, wanted);
 	for (int i = 0; i < plan->nkeys; i++)
 		difference->key_image_differs[i] |= match->changed[i];
 	bulk_sync_difference_update(difference, row, wanted, match->takes, match->changed,
 								unique_value_changes(match), revive);
+}
+
+/* Without a value in the distribution column a new row belongs to no shard */
+static void
+check_new_shard(BulkSyncMatch *match, const BulkSyncStagedRow *wanted)
+{
+	const BulkSyncPlan *plan = match->plan;
+	BulkSyncDifference *difference = match->difference;
+	int			index = distribution_index(plan);
+
+	if (index >= 0 && wanted->isnull[index] && !plan->columns[index].assigned &&
+		difference->homeless == NULL)
+		difference->homeless =
+			MemoryContextStrdup(difference->context,
+								plan->nkeys > 0 ?
+								bulk_sync_describe_key(plan, wanted->values, wanted->isnull) :
+								psprintf("none, in staged row %lld", (long long) wanted->position));
 }
 
 static void
@@ -319,6 +359,7 @@ decide_new(BulkSyncMatch *match, const BulkSyncStagedRow *wanted)
 		return;
 	}
 	check_planned_scope(match, NULL, wanted, false);
+	check_new_shard(match, wanted);
 	bulk_sync_difference_insert(difference, wanted);
 }
 
@@ -425,6 +466,22 @@ bulk_sync_match_row(BulkSyncMatch *match, BulkSyncEntry *entry, const BulkSyncTa
 	decide_pair(match, row, &wanted, false);
 }
 
+/* The same of a pair that shards have found */
+void
+bulk_sync_match_pair(BulkSyncMatch *match, const BulkSyncTargetRow *row,
+					 const BulkSyncStagedRow *wanted)
+{
+	match->difference->rows_in_scope++;
+	decide_pair(match, row, wanted, false);
+}
+
+/* ... or of a staged row for which there is none */
+void
+bulk_sync_match_new(BulkSyncMatch *match, const BulkSyncStagedRow *wanted)
+{
+	decide_new(match, wanted);
+}
+
 /* All target rows of an entry's key have been seen */
 void
 bulk_sync_match_entry_done(BulkSyncMatch *match, BulkSyncEntry *entry)
@@ -451,6 +508,7 @@ bulk_sync_match_entry_done(BulkSyncMatch *match, BulkSyncEntry *entry)
 			slot_getallattrs(match->kept_slot);
 			row.tableoid = kept->tableoid;
 			row.tid = kept->tid;
+			row.written = kept->written;
 			row.values = match->kept_slot->tts_values;
 			row.isnull = match->kept_slot->tts_isnull;
 			decide_pair(match, &row, &wanted, !BULK_SYNC_MUTANT(revival_forgotten));
@@ -548,6 +606,41 @@ read_staged(BulkSyncMatch *match, BulkSyncStagedSource *source)
 		bulk_sync_hash_added(match);
 }
 
+/* Reads both sides, and finds a staged row for each target row */
+static void
+match_here(BulkSyncMatch *match, BulkSyncStagedSource *source)
+{
+	const BulkSyncPlan *plan = match->plan;
+	int64		counted = -1;
+
+	bulk_sync_rewind_staged(source);
+	if (plan->options->expected_rows >= 0)
+		counted = bulk_sync_count_staged(source);
+	if (counted >= 0)
+		bulk_sync_check_expected_rows(plan, counted);
+
+	if (plan->sort_match)
+		bulk_sync_sort_begin(match);
+	else
+		bulk_sync_hash_begin(match);
+	if (plan->history_attno != InvalidAttrNumber)
+		bulk_sync_history_begin(match);
+	read_staged(match, source);
+	bulk_sync_check_expected_rows(plan, match->difference->staged_rows);
+	bulk_sync_check_empty(plan, match->difference->staged_rows);
+	bulk_sync_phase_done("staged rows");
+
+	if (plan->matching)
+		match->difference->fingerprint = bulk_sync_read_target(match);
+	bulk_sync_phase_done("target rows");
+	if (plan->sort_match)
+		bulk_sync_sort_finish(match);
+	else
+		bulk_sync_hash_finish(match);
+	if (match->history != NULL)
+		bulk_sync_history_finish(match);
+}
+
 /*
  * Matches all staged rows with the target rows in scope, under the active
  * snapshot, and returns the difference.  Problems with the rows are recorded
@@ -559,39 +652,16 @@ bulk_sync_match(const BulkSyncPlan *plan, BulkSyncStagedSource *source)
 	BulkSyncMatch match;
 	MemoryContext match_context;
 	MemoryContext oldcontext;
-	int64		counted = -1;
 
 	match_context = AllocSetContextCreate(CurrentMemoryContext, "bulk_sync match",
 										  ALLOCSET_DEFAULT_SIZES);
 	oldcontext = MemoryContextSwitchTo(match_context);
 	init_match(&match, plan);
 
-	bulk_sync_rewind_staged(source);
-	if (plan->options->expected_rows >= 0)
-		counted = bulk_sync_count_staged(source);
-	if (counted >= 0)
-		bulk_sync_check_expected_rows(plan, counted);
-
-	if (plan->sort_match)
-		bulk_sync_sort_begin(&match);
+	if (bulk_sync_matches_on_shards(plan))
+		bulk_sync_match_on_shards(&match);
 	else
-		bulk_sync_hash_begin(&match);
-	if (plan->history_attno != InvalidAttrNumber)
-		bulk_sync_history_begin(&match);
-	read_staged(&match, source);
-	bulk_sync_check_expected_rows(plan, match.difference->staged_rows);
-	bulk_sync_check_empty(plan, match.difference->staged_rows);
-	bulk_sync_phase_done("staged rows");
-
-	if (plan->matching)
-		match.difference->fingerprint = bulk_sync_read_target(&match);
-	bulk_sync_phase_done("target rows");
-	if (plan->sort_match)
-		bulk_sync_sort_finish(&match);
-	else
-		bulk_sync_hash_finish(&match);
-	if (match.history != NULL)
-		bulk_sync_history_finish(&match);
+		match_here(&match, source);
 
 	ExecDropSingleTupleTableSlot(match.staged_slot);
 	ExecDropSingleTupleTableSlot(match.kept_slot);

@@ -188,6 +188,13 @@ extern void bulk_sync_keep_row(BulkSyncMatch *match, BulkSyncEntry *entry,
 							   const BulkSyncTargetRow *row);
 extern void bulk_sync_forget_row(BulkSyncMatch *match, BulkSyncEntry *entry);
 
+extern void bulk_sync_match_pair(BulkSyncMatch *match, const BulkSyncTargetRow *row,
+								 const BulkSyncStagedRow *wanted);
+extern void bulk_sync_match_new(BulkSyncMatch *match, const BulkSyncStagedRow *wanted);
+
+/* in match_shards.c */
+extern void bulk_sync_match_on_shards(BulkSyncMatch *match);
+
 /* in hash_table.c */
 extern BulkSyncHashTable *bulk_sync_table_create(BulkSyncMatch *match);
 extern void bulk_sync_table_free(BulkSyncHashTable *table);

@@ -182,6 +182,8 @@ plan_staged(BulkSyncPlan *plan)
 	int			position = 0;
 
 	plan->staged_sql = bulk_sync_relation_sql(staged);
+	/* Shards are read at the same time, and an empty table stands for them here */
+	plain = plain && !bulk_sync_is_distributed(RelationGetRelid(staged));
 	plan->staged_ordered = plain;
 	if (!plain && plan->options->duplicates != BULK_SYNC_DUPLICATES_ERROR &&
 		plan->options->order_column == NULL)
@@ -292,6 +294,7 @@ lock_target(const BulkSyncOptions *options)
 {
 	LockViewContext context = {options->lock_mode, NIL, GetUserId()};
 
+	bulk_sync_lock_distributed(options);
 	LockRelationOid(options->target, options->lock_mode);
 	/* It may have been dropped while we waited */
 	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(options->target)))
@@ -537,7 +540,8 @@ plan_writing(BulkSyncPlan *plan)
 	}
 	plan->single_table = relkind == RELKIND_RELATION && list_length(plan->tree) == 1;
 	plan->remote = bulk_sync_plan_remote(plan, &triggers, only_checks);
-	plan->address_by_key = relkind == RELKIND_VIEW || (plan->foreign != NIL && !plan->remote);
+	plan->address_by_key = relkind == RELKIND_VIEW || plan->distribution != NULL ||
+		(plan->foreign != NIL && !plan->remote);
 
 	/*
 	 * What other transactions did to a planned row is found out by locking it
@@ -549,6 +553,8 @@ plan_writing(BulkSyncPlan *plan)
 		plan->target->rd_rel->relpersistence != RELPERSISTENCE_TEMP &&
 		(!plan->address_by_key || can_lock_by_key(plan));
 	plan_unique_columns(plan);
+	if (plan->distribution != NULL)
+		bulk_sync_plan_distributed_writing(plan, &triggers);
 
 	/*
 	 * A BEFORE trigger may change rows that are planned for this phase or a
@@ -594,10 +600,12 @@ resolve(const BulkSyncOptions *options)
 	plan->target = bulk_sync_open_target(options->target, "target");
 	plan->staged = open_staged(options->staged);
 	check_writable(plan);
+	plan->distribution = bulk_sync_find_distribution(options, plan->target);
 	plan->target_name = makeRangeVar(get_namespace_name(RelationGetNamespace(plan->target)),
 									 pstrdup(RelationGetRelationName(plan->target)), -1);
 	plan->target_sql = bulk_sync_relation_sql(plan->target);
 	bulk_sync_plan_columns(plan);
+	bulk_sync_plan_distribution(plan);
 	plan_staged(plan);
 	bulk_sync_check_privileges(plan);
 	bulk_sync_prepare_conditions(plan);

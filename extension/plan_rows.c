@@ -331,6 +331,9 @@ attnos_to_match(const BulkSyncPlan *plan)
 		attnos = add_condition_attnos(attnos, plan, plan->update_where);
 	if (plan->history_attno != InvalidAttrNumber)
 		attnos = bms_add_member(attnos, plan->history_attno);
+	/* A row is found on its shard */
+	if (plan->distribution != NULL && plan->distribution->attno != InvalidAttrNumber)
+		attnos = bms_add_member(attnos, plan->distribution->attno);
 	return attnos;
 }
 

@@ -17,6 +17,7 @@
  *-------------------------------------------------------------------------
  */
 #include "match.h"
+#include "ship.h"
 
 #include "access/table.h"
 #include "access/tableam.h"
@@ -25,6 +26,7 @@
 #include "common/hashfn.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
 #include "storage/bufmgr.h"
 #include "utils/array.h"
 #include "utils/guc.h"
@@ -251,6 +253,9 @@ scan_tree(ReadContext *context)
 	}
 }
 
+/* So few keys are sent to distributed tables without asking how many rows there are */
+#define FEW_KEYS	1000
+
 /*-------------------------------------------------------------------------
  * By a query
  *-------------------------------------------------------------------------
@@ -267,7 +272,7 @@ receive_target_row(TupleTableSlot *slot, void *arg)
 	if (context->groups != NULL &&
 		!bulk_sync_groups_contain(context->groups, row.values, row.isnull))
 		return;
-	if (plan->address_by_key)
+	if (plan->address_by_key && !bulk_sync_shards_have_addresses(plan))
 	{
 		row.tableoid = InvalidOid;
 		ItemPointerSetInvalid(&row.tid);
@@ -279,6 +284,8 @@ receive_target_row(TupleTableSlot *slot, void *arg)
 	}
 
 	row.written = 0;
+	if (bulk_sync_shards_have_addresses(plan))
+		row.written = DatumGetTransactionId(row.values[plan->nread]);
 	if (plan->history_attno != InvalidAttrNumber && plan->address_by_key)
 		row.written = ++context->nrows;
 	else if (plan->history_attno != InvalidAttrNumber)
@@ -416,6 +423,72 @@ prepare_keyed_remotely(ReadContext *context, const bool *nulls, const bool *use_
 	return statement;
 }
 
+/* All shards are read at the same time, or only those that the scope is about */
+static void
+query_shards(ReadContext *context, const char *sql, const ParamListInfo params)
+{
+	Oid		   *types = palloc0(Max(params->numParams, 1) * sizeof(Oid));
+	Datum	   *values = palloc0(Max(params->numParams, 1) * sizeof(Datum));
+
+	for (int i = 0; i < params->numParams; i++)
+	{
+		types[i] = params->params[i].ptype;
+		values[i] = params->params[i].value;
+	}
+	bulk_sync_run_with_values(sql, params->numParams, types, values, context->plan->target,
+							  receive_target_row, context);
+}
+
+static void
+receive_count(TupleTableSlot *slot, void *arg)
+{
+	*(int64 *) arg = DatumGetInt64(slot->tts_values[0]);
+}
+
+/*
+ * Reads from the shards only rows with staged keys, if that is worth while:
+ * each key costs about as much to send as a row to fetch, and more where all
+ * shards get all keys, because nothing may be written.  Returns false if all rows
+ * in scope are to be read.
+ */
+static bool
+query_keys_on_shards(ReadContext *context)
+{
+	const BulkSyncPlan *plan = context->plan;
+	TupleDesc	desc = key_desc(plan);
+	BulkSyncShipment *shipment;
+	BulkSyncRowSet set;
+	int64		rows_in_scope;
+	bool		null_keys;
+
+	memset(&set, 0, sizeof(set));
+	set.desc = desc;
+	set.rows = bulk_sync_hash_count(context->match);
+	if (plan->nscope_columns > 0)
+		return false;
+	if (set.rows > FEW_KEYS && bulk_sync_matcher != BULK_SYNC_MATCHER_JOIN)
+	{
+		bulk_sync_run_on_shards(plan, bulk_sync_deparse_count_scope(plan), receive_count,
+								&rows_in_scope);
+		if (rows_in_scope < set.rows * (plan->options->dry_run ? 20 : 2))
+			return false;
+	}
+	set.store = bulk_sync_hash_keys(context->match, desc, &null_keys);
+	if (!null_keys)
+	{
+		shipment = bulk_sync_begin_shipment(context->match->difference, &set,
+											BULK_SYNC_SHIP_LOOKUP);
+		if (!plan->options->dry_run)
+			(void) bulk_sync_ship_to_table(shipment);
+		while (bulk_sync_next_load(shipment))
+			bulk_sync_run_shipped(shipment, bulk_sync_deparse_read(plan, NULL, NULL, true),
+								  receive_target_row, context);
+		bulk_sync_end_shipment(shipment);
+	}
+	tuplestore_end(set.store);
+	return !null_keys;
+}
+
 static void
 query_target(ReadContext *context)
 {
@@ -449,6 +522,13 @@ query_target(ReadContext *context)
 	params->numParams = nparams;
 	context->next_xid = ReadNextTransactionId();
 
+	if (plan->distribution != NULL)
+	{
+		if (keys_are_enough(context) && query_keys_on_shards(context))
+			return;
+		query_shards(context, bulk_sync_deparse_read(plan, nulls, use_array, false), params);
+		return;
+	}
 	statement = bulk_sync_prepare_read(bulk_sync_deparse_read(plan, nulls, use_array, false),
 									   types, nparams, NULL, plan->target, params, false);
 	if (keys_are_enough(context) && plan->foreign != NIL)
@@ -473,6 +553,31 @@ read_target(ReadContext *context)
 		scan_tree(context);
 	else
 		query_target(context);
+}
+
+/*
+ * Runs a statement on shards in which the scope values are parameters, and behind
+ * them the one value of the distribution column that the scope lets in
+ */
+uint64
+bulk_sync_run_on_shards(const BulkSyncPlan *plan, const char *sql,
+						BulkSyncRowCallback callback, void *arg)
+{
+	Oid		   *types = palloc0((plan->nscope_values + 1) * sizeof(Oid));
+	Datum	   *values = palloc0((plan->nscope_values + 1) * sizeof(Datum));
+	int			nvalues = plan->nscope_values;
+
+	for (int i = 0; i < plan->nscope_values; i++)
+	{
+		types[i] = plan->scope_values[i].equality.type;
+		values[i] = plan->scope_values[i].value;
+	}
+	if (bulk_sync_is_on_one_shard(plan))
+	{
+		types[nvalues] = exprType((Node *) plan->distribution->pinned);
+		values[nvalues++] = plan->distribution->pinned_value;
+	}
+	return bulk_sync_run_with_values(sql, nvalues, types, values, NULL, callback, arg);
 }
 
 /*

@@ -36,12 +36,32 @@ extern const char *bulk_sync_deparse_stage(Relation target, List *columns, const
 										   bool on_commit_drop);
 extern const char *bulk_sync_deparse_drop_stage(const char *name);
 
-extern void bulk_sync_append_key_value(StringInfo buf, const BulkSyncPlan *plan, int index,
-									   const char *value);
+/* in deparse_foreign.c */
 extern void bulk_sync_append_key_arrays(StringInfo buf, const BulkSyncPlan *plan,
 										const char *separator, int nparams);
-extern void bulk_sync_append_scope_value(StringInfo buf, const BulkSyncPlan *plan, int index);
-extern char *bulk_sync_target_column_sql(const BulkSyncPlan *plan, AttrNumber attno);
+
+/* in deparse_distributed.c */
+extern const char *bulk_sync_deparse_lock_table(Oid relid, LOCKMODE mode);
+extern const char *bulk_sync_deparse_shipped(const BulkSyncPlan *plan, TupleDesc desc,
+											 bool by_column, const char *statement);
+extern const char *bulk_sync_deparse_shard_table(const BulkSyncPlan *plan, TupleDesc desc,
+												 const char *name);
+extern const char *bulk_sync_deparse_drop_table(const char *name);
+extern const char *bulk_sync_deparse_distribute(const BulkSyncPlan *plan, const char *name,
+											   AttrNumber attno);
+extern const char *bulk_sync_deparse_fill_shard_table(const BulkSyncPlan *plan, TupleDesc desc,
+													  bool by_column, const char *name);
+extern const char *bulk_sync_deparse_over_table(const BulkSyncPlan *plan, const char *name,
+												const char *statement);
+
+/* in deparse_shards.c */
+extern const char *bulk_sync_deparse_count_staged(const BulkSyncPlan *plan);
+extern const char *bulk_sync_deparse_duplicates(const BulkSyncPlan *plan);
+extern const char *bulk_sync_deparse_pairs(const BulkSyncPlan *plan, bool new_on_shards);
+extern const char *bulk_sync_deparse_elsewhere(const BulkSyncPlan *plan);
+extern const char *bulk_sync_deparse_count_scope(const BulkSyncPlan *plan);
+extern const char *bulk_sync_deparse_count_new(const BulkSyncPlan *plan);
+extern const char *bulk_sync_deparse_insert_new(const BulkSyncPlan *plan);
 
 /* What is special about a statement: flags of bulk_sync_prepare() */
 #define BULK_SYNC_BY_ADDRESS	0x01	/* fetches each row by its tid */
@@ -53,6 +73,9 @@ extern char *bulk_sync_target_column_sql(const BulkSyncPlan *plan, AttrNumber at
 extern BulkSyncStatement *bulk_sync_prepare(const char *sql, const Oid *param_types, int nparams,
 											QueryEnvironment *env, Relation target,
 											Bitmapset *assigned, int flags);
+extern uint64 bulk_sync_run_with_values(const char *sql, int nvalues, const Oid *types,
+										const Datum *values, Relation target,
+										BulkSyncRowCallback callback, void *arg);
 extern BulkSyncStatement *bulk_sync_prepare_read(const char *sql, const Oid *param_types,
 												 int nparams, QueryEnvironment *env,
 												 Relation target, ParamListInfo params,

@@ -78,8 +78,8 @@ columns_to_stage(Relation target, List *names)
 }
 
 /* Runs a command as the caller would */
-static void
-run_command(const char *sql)
+void
+bulk_sync_run_command(const char *sql)
 {
 	List	   *parsed = pg_parse_query(sql);
 	PlannedStmt *stmt = makeNode(PlannedStmt);
@@ -124,7 +124,7 @@ drop_previous(const char *name)
 				 errhint("Drop it, or choose another name for the staging table.")));
 	if (!is_table)
 		return;
-	run_command(bulk_sync_deparse_drop_stage(name));
+	bulk_sync_run_command(bulk_sync_deparse_drop_stage(name));
 }
 
 Oid
@@ -138,6 +138,6 @@ bulk_sync_create_stage(Oid target_oid, List *columns, char *staged_name, bool on
 	PreventCommandIfReadOnly("bulk_stage()");
 	relation_close(target, AccessShareLock);
 	drop_previous(name);
-	run_command(sql);
+	bulk_sync_run_command(sql);
 	return temporary_relation(name);
 }

@@ -508,6 +508,9 @@ bulk_sync_sample_staged(BulkSyncStagedSource *source, double least, int nsample,
 void
 bulk_sync_close_staged(BulkSyncStagedSource *source)
 {
+	/* Rows that are matched on shards are not read here */
+	if (source == NULL)
+		return;
 	ExecDropSingleTupleTableSlot(source->slot);
 	if (source->scan != NULL)
 		table_endscan(source->scan);

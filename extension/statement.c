@@ -30,6 +30,7 @@
 #include "tcop/tcopprot.h"
 #include "tcop/utility.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -442,6 +443,10 @@ bulk_sync_run(BulkSyncStatement *statement, ParamListInfo params, bool skip_trig
 	receiver.callback = callback;
 	receiver.arg = arg;
 
+	/* Citus takes an empty list for none, and looks into it all the same */
+	if (params != NULL && params->numParams == 0)
+		params = NULL;
+
 	foreach(lc, statement->stmts)
 	{
 		PlannedStmt *planned = lfirst_node(PlannedStmt, lc);
@@ -476,6 +481,75 @@ bulk_sync_run(BulkSyncStatement *statement, ParamListInfo params, bool skip_trig
 		ExecutorEnd(query_desc);
 		FreeQueryDesc(query_desc);
 	}
+	return processed;
+}
+
+typedef struct ValuesContext
+{
+	int			nvalues;
+	const Oid  *types;
+	const Datum *values;
+} ValuesContext;
+
+static Node *
+put_values(Node *node, void *arg)
+{
+	ValuesContext *context = (ValuesContext *) arg;
+
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Query))
+		return (Node *) query_tree_mutator((Query *) node, put_values, context, 0);
+	if (IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXTERN)
+	{
+		int			index = ((Param *) node)->paramid - 1;
+		int16		typlen;
+		bool		typbyval;
+
+		Assert(index < context->nvalues);
+		get_typlenbyval(context->types[index], &typlen, &typbyval);
+		return (Node *) makeConst(context->types[index], -1,
+								  get_typcollation(context->types[index]), typlen,
+								  context->values[index], false, typbyval);
+	}
+	return expression_tree_mutator(node, put_values, context);
+}
+
+/*
+ * Citus writes names of pg_catalog without their schema into what it has the
+ * shards do, and reads that here for those on this node: there the first schema
+ * of the search path would decide.  Everything else stays in its order.
+ */
+static void
+put_catalog_first(void)
+{
+	(void) set_config_option("search_path",
+							 psprintf("pg_catalog, %s", namespace_search_path[0] == '\0' ?
+									  "\"\"" : namespace_search_path),
+							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+/*
+ * Runs a statement on a distributed table; see bulk_sync_run().  The target is
+ * NULL in statements that do not name it so.  The values of parameters become
+ * part of the statement: Citus would send them to the shards, where a record has
+ * no type, and looks for the shards that it is about before it runs.
+ */
+uint64
+bulk_sync_run_with_values(const char *sql, int nvalues, const Oid *types, const Datum *values,
+						  Relation target, BulkSyncRowCallback callback, void *arg)
+{
+	ValuesContext context = {nvalues, types, values};
+	Query	   *query = analyze_statement(sql, types, nvalues, NULL, BULK_SYNC_TARGET_ALIAS,
+										  target);
+	int			nestlevel = NewGUCNestLevel();
+	uint64		processed;
+
+	put_catalog_first();
+	query = query_tree_mutator(query, put_values, &context, 0);
+	processed = bulk_sync_run(plan_statement(query, sql, NULL, NULL, false), NULL, false,
+							  callback, arg);
+	AtEOXact_GUC(true, nestlevel);
 	return processed;
 }
 

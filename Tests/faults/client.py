@@ -15,6 +15,7 @@ class SqlError(Exception):
     def __init__(self, fields):
         super().__init__('%s: %s' % (fields.get('C'), fields.get('M')))
         self.code, self.message, self.severity = fields.get('C'), fields.get('M'), fields.get('V')
+        self.detail, self.hint, self.context = fields.get('D', ''), fields.get('H', ''), fields.get('W', '')
 
 
 class Lost(Exception):
@@ -24,7 +25,7 @@ class Lost(Exception):
 class Connection:
     def __init__(self, directory, port, user, database, options=''):
         self.address = '%s/.s.PGSQL.%s' % (directory, port)
-        self.warnings, self.buffer, self.pid, self.key = [], b'', None, None
+        self.warnings, self.notices, self.buffer, self.pid, self.key = [], [], b'', None, None
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self.socket.connect(self.address)
@@ -140,6 +141,8 @@ class Connection:
                 notice = fields_of(payload)
                 if notice.get('V') == 'WARNING':
                     self.warnings.append(notice.get('M'))
+                elif notice.get('V') == 'NOTICE':
+                    self.notices.append(notice.get('M'))
             elif kind == b'K':
                 self.pid, self.key = struct.unpack('!ii', payload[:8])
             elif kind == b'Z':

@@ -2,7 +2,7 @@
 """Differential test of bulk_sync: random tables, rows and options against a slow and obvious model of the contract.
 
     differential.py --cases N --seed S [--pg PGHOST] [--first I] [--seconds T] [--kinds plain,partitioned,inheritance,view] [--stop]
-                    [--matcher auto|hash|join|sort|filter] [--applier auto|direct|sql]
+                    [--matcher auto|hash|join|sort|filter] [--applier auto|direct|sql] [--distributed]
 
 Needs psql and createdb on PATH and a running server with the extension installed (PGHOST, PGPORT, PGUSER as usual, or
 --pg). It works in a database of its own, "differential_<pid>", and drops it at the end. Case I of seed S is always the
@@ -23,6 +23,10 @@ security), its rows, a staged table (other order, other types), its rows, and op
 Each case goes its own way: bulk_sync.matcher and bulk_sync.applier are drawn for it from a stream of their own, and are part of
 the script of a failure. --matcher and --applier send all cases one way; they stay the same cases.
 
+With --distributed the tables are those of a Citus cluster, the one of support/citus.sh: targets distributed by a column of the key,
+reference tables, tables in a distributed schema, staged tables beside them. What Citus has not is not drawn, and cases whose tables
+it refuses to make are passed over (`by Citus`, in the outcomes).
+
 Where the contract leaves the outcome open (unique values traded behind a view, say) `may_fail` holds the code that
 is allowed, too, or `open` is set and only the invariants are checked.
 
@@ -39,6 +43,7 @@ import time
 
 from synctest import checks, foreign, history_checks
 from synctest.datatypes import ask_for_json
+from synctest.distributed import create_database, distribute, drop_database
 from synctest.generate import random_case
 from synctest.history_cases import HistoryCase, random_history
 from synctest.reduction import Reduction
@@ -49,6 +54,7 @@ PREAMBLE = ['CREATE EXTENSION IF NOT EXISTS bulk_sync;',
             'CREATE DOMAIN public.positive AS int CHECK (VALUE > 0);',
             "CREATE TYPE public.mood AS ENUM ('sad', 'ok', 'Happy');",
             "SET timezone = 'UTC';"]
+# They log in to other nodes
 ROLES = ('hostile_user', 'hostile_reader')
 MATCHERS, APPLIERS = ('auto', 'hash', 'join', 'sort', 'filter'), ('auto', 'direct', 'sql')
 # So many cases share a session. Each leaves types and relations behind, through all of whose entries in its caches the server
@@ -62,7 +68,7 @@ class Test:
         made = self.server.run(PREAMBLE)
         self.server.has_ci = made[1][0] == '00000'
         for role in ROLES:
-            self.server.run(["DO $$ BEGIN CREATE ROLE %s; EXCEPTION WHEN duplicate_object THEN NULL; END $$" % role])
+            self.server.run(["DO $$ BEGIN CREATE ROLE %s LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$" % role])
         self.version = int(self.server.run(["SELECT current_setting('server_version_num')::int / 10000"])[0][1][0])
         ask_for_json(self.server)
         available = self.server.run(["SELECT count(*) FROM pg_available_extensions WHERE name = 'postgres_fdw'"])[0][1] == ['1']
@@ -75,6 +81,8 @@ class Test:
     def make(self, number):
         kinds = self.args.kinds.split(',')
         history = random.Random('%s/%s/function' % (self.args.seed, number)).random() < 0.25
+        if self.args.distributed:
+            history = False
         if self.args.only:
             history = self.args.only == 'history'
         case = (random_history if history else random_case)(self.args.seed, number, kinds, self.version, self.server.has_ci)
@@ -83,6 +91,8 @@ class Test:
         case.matcher, case.applier = self.args.matcher or matcher, self.args.applier or applier
         if self.foreign and not history:
             foreign.draw(case, random.Random('%s/%s/foreign' % (self.args.seed, number)), self.foreign)
+        if self.args.distributed:
+            distribute(case, random.Random('%s/%s/distribution' % (self.args.seed, number)))
         return case
 
     def run(self):
@@ -136,6 +146,8 @@ def close(database, test):
         test.server.process.wait(10)
     except Exception:
         pass
+    if test and test.args.distributed:
+        return drop_database(database)
     for _ in range(10):                                          # after a crash the server needs a moment
         if subprocess.run(['dropdb', '--if-exists', '--force', database], stderr=subprocess.DEVNULL).returncode == 0:
             break
@@ -148,11 +160,12 @@ def main():
     parser.add_argument('--seed', default='1')
     parser.add_argument('--first', type=int, default=0, help='number of the first case')
     parser.add_argument('--pg', help='PGHOST')
-    parser.add_argument('--kinds', default='plain,plain,plain,list,hash,inheritance,view')
+    parser.add_argument('--kinds', help='of tables, comma-separated; default: plain (often), list, hash, inheritance, view')
     parser.add_argument('--only', choices=['sync', 'history'], help='cases of one kind alone')
     parser.add_argument('--matcher', choices=MATCHERS, help='for all cases')
     parser.add_argument('--applier', choices=APPLIERS, help='for all cases')
     parser.add_argument('--foreign', type=float, default=0.1, help='share of the cases with foreign tables, where there is postgres_fdw')
+    parser.add_argument('--distributed', action='store_true', help='tables of a Citus cluster')
     parser.add_argument('--no-reduction', action='store_true', help='print a failing case as it is')
     parser.add_argument('--stop', action='store_true', help='stop at the first failure')
     parser.add_argument('--seconds', type=float, default=1e9, help='stop after so much time')
@@ -161,8 +174,12 @@ def main():
     if args.pg:
         os.environ['PGHOST'] = args.pg
     database, test, start = 'differential_%d' % os.getpid(), None, time.time()
-    subprocess.run(['createdb', database], check=True)
+    args.kinds = args.kinds or 'plain,plain,plain,list,hash' + ('' if args.distributed else ',inheritance,view')
     try:
+        if args.distributed:
+            create_database(database)
+        else:
+            subprocess.run(['createdb', database], check=True)
         test = Test(args, database)
         if args.show:
             print(script(test.make(args.first)))

@@ -25,7 +25,7 @@ class Column:
         return self.type.images[literal]
 
     def sql(self, case):
-        text = ident(self.name) + ' ' + self.type.sql
+        text = ident(self.name) + ' ' + ('bigint' if self.draws and case.distribution else self.type.sql)
         if self.kind == 'generated':
             text += ' GENERATED ALWAYS AS (%s * 2) %s' % (ident(self.base), case.stored)
         elif self.kind == 'identity':
@@ -94,7 +94,8 @@ class Case:
                  ('index', False), ('view_where', None), ('soft', None), ('work_mem', None), ('role', False), ('log', False),
                  ('policies', {}), ('reader', False), ('read_only', False), ('include_unchanged', False), ('returning', False),
                  ('primary', []), ('row_by_row', False), ('parent', None), ('child', None), ('trade', None), ('settings', {}),
-                 ('matcher', 'auto'), ('applier', 'auto'), ('foreign', []))
+                 ('matcher', 'auto'), ('applier', 'auto'), ('foreign', []),
+                 ('distribution', None))
 
     def __init__(self):
         self.kind, self.columns, self.rows, self.staged, self.staged_types = 'plain', [], [], [], {}
@@ -109,6 +110,8 @@ class Case:
         self.foreign = []                              # tables that are on another server: synctest/foreign.py
         self.settings = {}                             # of the server; none of them may make a difference
         self.matcher, self.applier = 'auto', 'auto'    # nor these, but for values that are traded: synctest/trades.py
+        self.distribution = None                       # on Citus: synctest/distributed.py
+        self.unnumbered = False                        # the staged rows have no order
         # bulk_sync_returning in the place of bulk_sync; bulk_compare by a role that may only read, in a read-only transaction
         self.returning, self.include_unchanged, self.reader, self.read_only = False, False, False, False
 
@@ -125,7 +128,8 @@ class Case:
         return 'c.v' if self.kind == 'view' else 'c.t'
 
     def setup(self):
-        out = ['DROP SCHEMA IF EXISTS c CASCADE;', 'CREATE SCHEMA c;', 'CREATE SEQUENCE c.seq START 1000;']
+        out = ['DROP SCHEMA IF EXISTS c CASCADE;', *(self.distribution.schema() if self.distribution else ['CREATE SCHEMA c;']),
+               'CREATE SEQUENCE c.seq START 1000;']
         definition = []
         for i, column in enumerate(self.columns):
             if i in self.dropped:
@@ -161,6 +165,8 @@ class Case:
         if self.kind == 'view':
             out.append('CREATE VIEW c.v AS SELECT %s FROM c.t%s;' % (
                 ', '.join(map(ident, self.view_columns)), ' WHERE ' + self.view_where.sql(self) if self.view_where else ''))
+        if self.distribution:
+            out += self.distribution.target()
         if self.trade:
             out.append(self.trade.sql(self))
         if self.index:
@@ -192,16 +198,19 @@ class Case:
             out.append('CREATE TEMP TABLE s (%s);' % staged)
         else:
             out.append('CREATE TABLE c.s (%s);' % staged)
+            if self.distribution:
+                out += self.distribution.staged()
         out += self.stage(self.staged)
         if self.staged_view:
             out.append('CREATE VIEW c.sv AS SELECT * FROM %s;' % self.staged_base())
+        grants = []
         if self.role:
-            out.append('GRANT ALL ON SCHEMA c TO hostile_user; GRANT ALL ON ALL TABLES IN SCHEMA c TO hostile_user; '
-                       'GRANT ALL ON ALL SEQUENCES IN SCHEMA c TO hostile_user; GRANT SELECT ON %s TO hostile_user;' % self.staged_base())
+            grants += ['GRANT ALL ON SCHEMA c TO hostile_user;', 'GRANT ALL ON ALL TABLES IN SCHEMA c TO hostile_user;',
+                       'GRANT ALL ON ALL SEQUENCES IN SCHEMA c TO hostile_user;', 'GRANT SELECT ON %s TO hostile_user;' % self.staged_base()]
         if self.reader:
-            out.append('GRANT USAGE ON SCHEMA c TO hostile_reader; GRANT SELECT ON ALL TABLES IN SCHEMA c TO hostile_reader; '
-                       'GRANT SELECT ON %s TO hostile_reader;' % self.staged_base())
-        return out
+            grants += ['GRANT USAGE ON SCHEMA c TO hostile_reader;', 'GRANT SELECT ON ALL TABLES IN SCHEMA c TO hostile_reader;',
+                       'GRANT SELECT ON %s TO hostile_reader;' % self.staged_base()]
+        return out + (self.distribution.one_by_one(grants) if self.distribution else grants)
 
     def stage(self, rows):
         """Many rows by COPY into a file that the transaction made: it fills no holes, so that they lie in the order of staging."""
@@ -284,6 +293,7 @@ class Case:
         used |= {t[1] for t in self.triggers} | {a.column for a in self.policies.values()} | {c.base for c in self.columns}
         used |= {a.column for a in self.scope[1]} if self.scope else set()
         used |= {self.view_where.column} if self.view_where else set()
+        used |= {self.distribution.column} if self.distribution else set()
         used |= {key.column for key in (self.parent, self.child) if key}
         used |= self.trade.uses() if self.trade else set()
         used |= {n for v in self.options.values() if isinstance(v, list) for n in v} | {self.options.get('order_column')}

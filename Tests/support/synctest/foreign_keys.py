@@ -16,6 +16,7 @@ class Parent:
     def sql(self, case):
         column = case.column(self.column)
         return ['CREATE TABLE c.parent (p %s PRIMARY KEY);' % column.type.sql,
+                *(case.distribution.reference('c.parent') if case.distribution else []),
                 *['INSERT INTO c.parent VALUES (%s);' % lit(v) for v in self.literals],
                 'ALTER TABLE c.t ADD FOREIGN KEY (%s) REFERENCES c.parent;' % ident(self.column)]
 
@@ -34,8 +35,10 @@ class Child:
         self.column, self.literals, self.on_delete, self.on_update = column, literals, on_delete, on_update
 
     def sql(self, case):
-        return ['CREATE TABLE c.ref (r %s REFERENCES c.t (%s) ON DELETE %s ON UPDATE %s);' % (
-                    case.column(self.column).type.sql, ident(self.column), self.on_delete, self.on_update),
+        return ['CREATE TABLE c.ref (r %s);' % case.column(self.column).type.sql,
+                *(case.distribution.referring('c.ref', 'r') if case.distribution else []),
+                'ALTER TABLE c.ref ADD FOREIGN KEY (r) REFERENCES c.t (%s) ON DELETE %s ON UPDATE %s;' % (
+                    ident(self.column), self.on_delete, self.on_update),
                 *['INSERT INTO c.ref VALUES (%s);' % lit(v) for v in self.literals]]
 
     def after(self, case, references, before, state):

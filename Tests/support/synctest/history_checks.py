@@ -52,7 +52,7 @@ def check(case, results):
 
 def check_call(case, what, expected, before, result, after):
     if result[0] != '00000':
-        return check_refusal(what, expected, result) or check_nothing_changed(what, before, after)
+        return check_refusal(case, what, expected, result) or check_nothing_changed(what, before, after)
     counts = tuple(int(v) for v in result[1][-1].split('|'))
     if expected.codes:
         return '%s: expected SQLSTATE %s, got counts %s' % (what, '/'.join(sorted(expected.codes)), counts)

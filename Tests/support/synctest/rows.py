@@ -26,6 +26,8 @@ def check_rows(case, what, expected, got):
         return wrong
     expected = [row._replace(key=as_json(case, row.key), old=as_json(case, row.old), new=as_json(case, row.new)) for row in expected]
     unsure = {name for row in expected for name, value in row.new or () if value == UNSURE}
+    if case.unnumbered:
+        got, expected = ([row._replace(staged_row=row.staged_row is not None) for row in rows] for rows in (got, expected))
     left = collections.Counter(comparable(case, row, unsure) for row in got)
     wanted = collections.Counter(comparable(case, row, unsure) for row in expected)
     if left != wanted:

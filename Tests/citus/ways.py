@@ -1,0 +1,102 @@
+"""The ways in which rows are read and written give the same. They are chosen by the numbers of rows; settings for tests choose them here."""
+from changes import FEED, ROWS, STAGED, TARGET, UPSERT, WHOLE, call
+from sessions import COUNTS, WAITING
+from client import wait_until
+
+HASHED = ('hash', 'partitioned')
+PERMANENT = 'create table staged (k int, g int, v text, n numeric)'
+WAYS = (('auto', 'auto'), ('hash', 'direct'), ('join', 'sql'), ('join', 'direct'), ('sort', 'auto'))
+APPLIERS = ('auto', 'direct', 'sql')
+
+
+def forced(pair, matcher, applier):
+    pair.both("set bulk_sync.matcher to '%s'; set bulk_sync.applier to '%s'" % (matcher, applier))
+
+
+def every_way(test):
+    """Staged rows on the coordinator and beside the target."""
+    for staged in (STAGED, PERMANENT):
+        for matcher, applier in WAYS:
+            pair = test.pair(TARGET, ROWS, staged, FEED, distributed=('target', 'staged') if staged == PERMANENT else ('target',))
+            forced(pair, matcher, applier)
+            before = pair.places()
+            pair.same(call(UPSERT, 'dry_run => true'), (19, 4, 5, 10, 0, 0))
+            pair.same(call(UPSERT), (19, 4, 5, 10, 0, 0))
+            pair.untouched(before, 15)
+            pair.same(call(WHOLE), (19, 0, 0, 19, 0, 5))
+            pair.same(call("scope => 'k > 10'"), '44000')
+            pair.both("delete from staged where k <= 10; update staged set v = 'x' where k = 12; delete from target where k in (23, 24)")
+            pair.same(call("scope => 'k > 10'"), (9, 2, 1, 6, 0, 0))
+            pair.same(call('scope_values => \'{"k": 12}\'', "actions => '{delete,update}'"), (9, 0, 0, 1, 8, 0))
+            pair.close()
+
+
+def null_keys(test):
+    """Rows that are found by a key with a NULL in it."""
+    for applier in APPLIERS:
+        pair = test.pair('create table target (k int, name text, v text)', "insert into target select k, case when k % 2 = 0 then 'n' end, 'v' from generate_series(1, 20) as k",
+                         'create temporary table staged (k int, name text, v text)', 'insert into staged select k, name, case when k < 5 then v else \'w\' end from target where k < 15')
+        forced(pair, 'auto', applier)
+        pair.same(call(WHOLE, key='{k,name}'), (14, 0, 10, 4, 0, 6))
+        pair.close()
+
+
+def many_rows(test):
+    """So many that the table beside the shards, and lookups by key, come about by themselves."""
+    rows = "insert into target select k, k % 100, 'v' || k, k from generate_series(1, 30000) as k"
+    for staged in (STAGED, PERMANENT):
+        pair = test.pair(TARGET, rows, staged, "insert into staged select k, k % 100, case when k <= 10400 then 'w' else 'v' end || k, k from generate_series(1, 32000) as k where k not between 10501 and 21000",
+                         distributed=('target', 'staged') if staged == PERMANENT else ('target',))
+        pair.same(call(WHOLE, 'dry_run => true'), (21500, 2000, 10400, 9100, 0, 10500))
+        pair.same(call(WHOLE), (21500, 2000, 10400, 9100, 0, 10500))
+        pair.same(call(WHOLE), (21500, 0, 0, 21500, 0, 0))
+        pair.both("delete from staged where k > 10450; update staged set v = 'x' where k <= 10300")
+        pair.same(call(UPSERT), (10450, 0, 10300, 150, 0, 0))
+        pair.both("truncate target")
+        pair.same(call(WHOLE), (10450, 10450, 0, 0, 0, 0))
+        pair.close()
+
+
+def no_table(test):
+    """Who may not create a table in the schema of the target writes all the same."""
+    pair = test.pair(TARGET, ROWS)
+    for connection, schema in ((pair.near, 'near'), (pair.far, 'far')):
+        connection.query('set client_min_messages to error')
+        if not connection.query("select from pg_roles where rolname = 'nobody_much'"):
+            connection.query('create role nobody_much login')
+        connection.query('grant usage on schema %s to nobody_much; grant select, insert, update, delete on target to nobody_much' % schema)
+        connection.query("set bulk_sync.applier to direct; set role nobody_much")
+    pair.both(STAGED)
+    pair.both(FEED)
+    pair.same(call(WHOLE), COUNTS)
+    pair.both('reset role; drop owned by nobody_much')
+    pair.far.query('drop role nobody_much')
+
+
+def changed_by_address(test):
+    """A row that is found by its address is still looked at in the version that another session made of it."""
+    for change, expected in (("update target set v = 'theirs' where k = 12", (19, 4, 5, 10, 0, 5)),
+                             ("update target set v = 'w12' where k = 12", (19, 4, 4, 11, 0, 5)),
+                             ('delete from target where k = 17', (19, 4, 5, 10, 0, 4)),
+                             ("update target set v = 'theirs' where k = 17", (19, 4, 5, 10, 0, 5))):
+        pair = test.pair(TARGET, ROWS, STAGED, FEED)
+        for schema, connection in (('near', pair.near), ('far', pair.far)):
+            connection.query("set bulk_sync.applier to direct")
+            other = pair.session(schema)
+            other.query('begin; ' + change)
+            connection.send(call(WHOLE))
+            wait_until(lambda: any(watch.value(WAITING) != '0' for watch in pair.cluster.watching), 20, 'nobody waits')
+            other.query('commit')
+            got = connection.receive()
+            assert got == [tuple(map(str, expected))], '%s, %s: %s' % (schema, change, got)
+        pair.same_rows(change)
+        pair.close()
+
+
+TESTS = [
+    ('every way of reading and writing', every_way, HASHED),
+    ('every way of writing, NULLs in keys', null_keys, HASHED),
+    ('many rows', many_rows, HASHED),
+    ('no table beside the shards', no_table, ('hash',)),
+    ('a row that changes at its address', changed_by_address, HASHED),
+]
