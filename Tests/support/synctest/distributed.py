@@ -107,6 +107,7 @@ def trades(case, line):
 def create_database(database):
     """One on each node; the nodes are those of support/citus.sh."""
     nodes, port = os.environ['CITUS_NODES'].split(), os.environ['PGPORT']
+    drop_roles(nodes)
     for node in nodes:
         ask(node, 'postgres', 'create database %s template template0' % database)
         ask(node, database, 'create extension citus')
@@ -114,9 +115,15 @@ def create_database(database):
 
 
 def drop_database(database):
-    for node in os.environ['CITUS_NODES'].split():
+    nodes = os.environ['CITUS_NODES'].split()
+    for node in nodes:
         subprocess.run(['dropdb', '--host', node, '--if-exists', '--force', database], stderr=subprocess.DEVNULL)
-        # The next database would not know that the other nodes have them
+    drop_roles(nodes)
+
+
+def drop_roles(nodes):
+    """The next database would not know which nodes have them."""
+    for node in nodes:
         for role in ROLES:
             subprocess.run(['dropuser', '--host', node, '--if-exists', role], stderr=subprocess.DEVNULL)
 
