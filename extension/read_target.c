@@ -55,6 +55,13 @@ typedef struct ReadContext
 	int64		nrows;			/* of a view: it gives them in the order of writing */
 } ReadContext;
 
+static uint64
+address_fingerprint(const BulkSyncTargetRow *row)
+{
+	return hash_bytes_extended((const unsigned char *) &row->tid, sizeof(ItemPointerData),
+							   hash_bytes_uint32_extended(row->tableoid, 0));
+}
+
 /* A number that changes with any change of the set of rows that were read */
 static uint64
 row_fingerprint(const BulkSyncPlan *plan, const BulkSyncTargetRow *row)
@@ -62,11 +69,7 @@ row_fingerprint(const BulkSyncPlan *plan, const BulkSyncTargetRow *row)
 	uint64		hash = 0;
 
 	if (!plan->address_by_key)
-	{
-		hash = hash_bytes_uint32_extended(row->tableoid, 0);
-		return hash_bytes_extended((const unsigned char *) &row->tid, sizeof(ItemPointerData),
-								   hash);
-	}
+		return address_fingerprint(row);
 	for (int i = 0; i < plan->nread_to_match; i++)
 	{
 		Form_pg_attribute attr = TupleDescAttr(plan->read_desc, i);
@@ -174,7 +177,7 @@ is_passed_over(ReadContext *context, const BulkSyncTargetRow *row)
 		!bulk_sync_target_is_equal(context->match->equal, number))
 		return false;
 	if (IsolationUsesXactSnapshot())
-		context->fingerprint += row_fingerprint(context->plan, row);
+		context->fingerprint += address_fingerprint(row);
 	return true;
 }
 
