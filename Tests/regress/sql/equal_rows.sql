@@ -133,7 +133,7 @@ CREATE TABLE documents_s AS SELECT i AS k, '["' || (SELECT string_agg(md5(concat
 	FROM generate_series(1, 600) i;
 INSERT INTO documents SELECT k, d::jsonb FROM documents_s;
 CREATE FUNCTION hash_table_is_small() RETURNS boolean LANGUAGE plpgsql STABLE AS $$
-BEGIN RETURN (SELECT sum(total_bytes) < 1.5 * 2 * 1024 * 1024 FROM pg_backend_memory_contexts WHERE name = 'bulk_sync hash table'); END $$;
+BEGIN RETURN (SELECT coalesce(sum(total_bytes), 0) < 1.5 * 2 * 1024 * 1024 FROM pg_backend_memory_contexts WHERE name = 'bulk_sync hash table'); END $$;
 UPDATE documents SET d = '[]';
 SET bulk_sync.matcher = 'hash';
 SET bulk_sync.work_mem = '2MB';

@@ -160,7 +160,7 @@ INSERT INTO many SELECT i, 'old' FROM generate_series(1, 100000) i;
 INSERT INTO many_staged SELECT i, 'new' FROM generate_series(1, 100000) i;
 -- asked while rows are matched; PL/pgSQL, so that it is not taken into the condition
 CREATE FUNCTION hash_table_is_small() RETURNS boolean LANGUAGE plpgsql STABLE AS $$
-BEGIN RETURN (SELECT sum(total_bytes) < 1.5 * 1024 * 1024 FROM pg_backend_memory_contexts WHERE name = 'bulk_sync hash table'); END $$;
+BEGIN RETURN (SELECT coalesce(sum(total_bytes), 0) < 1.5 * 1024 * 1024 FROM pg_backend_memory_contexts WHERE name = 'bulk_sync hash table'); END $$;
 SET bulk_sync.work_mem = '1MB';
 SELECT * FROM bulk_sync('many', 'many_staged', '{k}', scope => 'true', update_where => 'staged.k % 100 > 0 OR hash_table_is_small()');
 RESET bulk_sync.work_mem;
