@@ -264,6 +264,13 @@ bulk_sync_apply_distributed(const BulkSyncPlan *plan, BulkSyncDifference *differ
 	{
 		if (IsolationUsesXactSnapshot())
 			bulk_sync_serialization_error();
+
+		/*
+		 * Any update of a row changes its address, even one of a column that is
+		 * not synced; beside busy writers no round would find all rows where it
+		 * read them.  By key the row is the same, as long as what was read is.
+		 */
+		plan->distribution->has_addresses = false;
 		return false;
 	}
 	counts->deleted = writing.deleted;
