@@ -124,6 +124,25 @@ def settings(test):
         pair.close()
 
 
+def backslashes(test):
+    """In the values of a scope, however the session reads strings."""
+    for setting in ('on', 'off'):
+        pair = test.pair('create table target (k int primary key, t text, b bytea, v text)',
+                         "insert into target select k, case when k < 7 then 'a' || chr(92) || 'b' else 'ab' end, decode('61ff', 'hex'), 'v' from generate_series(1, 12) as k",
+                         'create temporary table staged (k int, v text)',
+                         "insert into staged select k, case when k > 2 then 'w' else 'v' end from generate_series(1, 12) as k where k not in (5, 6, 7, 8, 9, 10)")
+        pair.both("delete from staged where k > 10; insert into staged values (20, 'v'); set standard_conforming_strings to %s" % setting)
+        options = "scope_values => jsonb_build_object('t', 'a' || chr(92) || 'b', 'b', chr(92) || 'x61ff')"
+        for connection in (pair.near, pair.far):
+            answer = outcome(connection, call(options))
+            assert answer == [('5', '1', '2', '2', '0', '2')], '%s: %s' % (setting, answer)
+            answer = outcome(connection, call(options))
+            assert answer == [('5', '0', '0', '5', '0', '0')], '%s, again: %s' % (setting, answer)
+            connection.query('set standard_conforming_strings to on')
+        pair.same_rows('standard_conforming_strings = %s' % setting)
+        pair.close()
+
+
 # Other sessions
 
 RACE = ('create table target (k int primary key, g int, v text, hits int not null default 0)',
@@ -633,6 +652,7 @@ TESTS = [
     ('blocks that catch errors, many changes', caught_many, ('hash', 'partitioned')),
     ('a table made in the same transaction', new_table, ('hash', 'reference', 'schema')),
     ('settings make no difference', settings, ('hash', 'reference')),
+    ('backslashes in a scope', backslashes, KINDS),
     ('many calls in one session', many_calls, KINDS),
     ('lock modes', lock_modes, KINDS),
     ('other sessions write at the coordinator', races_here, KINDS),
