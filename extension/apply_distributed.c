@@ -129,14 +129,12 @@ receive_nothing(TupleTableSlot *slot, void *arg)
 
 /* New rows that lie beside the target, and have not come here */
 static bool
-write_inserts_on_shards(Writing *writing)
+insert_on_shards(void *arg)
 {
+	Writing    *writing = (Writing *) arg;
 	const BulkSyncPlan *plan = writing->state.plan;
-	int64		planned = writing->state.difference->planned_inserts;
 	int64		returned = 0;
 
-	if (planned == 0)
-		return true;
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	writing->inserted = bulk_sync_run_on_shards(plan, bulk_sync_deparse_insert_new(plan),
@@ -145,6 +143,18 @@ write_inserts_on_shards(Writing *writing)
 	PopActiveSnapshot();
 	if (plan->options->ignore_conflicts)
 		writing->inserted = returned;
+	return true;
+}
+
+static bool
+write_inserts_on_shards(Writing *writing)
+{
+	const BulkSyncPlan *plan = writing->state.plan;
+	int64		planned = writing->state.difference->planned_inserts;
+
+	if (planned == 0)
+		return true;
+	(void) bulk_sync_run_recoverably(plan, insert_on_shards, writing);
 	/* A key that came or went meanwhile */
 	return plan->options->ignore_conflicts || writing->inserted == planned;
 }
@@ -254,6 +264,13 @@ bulk_sync_apply_distributed(const BulkSyncPlan *plan, BulkSyncDifference *differ
 	{
 		if (IsolationUsesXactSnapshot())
 			bulk_sync_serialization_error();
+
+		/*
+		 * Any update of a row changes its address, even one of a column that is
+		 * not synced; beside busy writers no round would find all rows where it
+		 * read them.  By key the row is the same, as long as what was read is.
+		 */
+		plan->distribution->has_addresses = false;
 		return false;
 	}
 	counts->deleted = writing.deleted;

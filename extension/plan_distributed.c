@@ -589,7 +589,9 @@ bulk_sync_plan_distributed_writing(BulkSyncPlan *plan, const TriggerDesc *trigge
 	if (index >= 0)
 		plan->columns[index].unique = true;
 	evaluate_pinned_value(plan);
-	plan->distribution->has_addresses &= !scope_may_be_impossible(plan);
+	/* Privileges on columns do not cover those of the system */
+	plan->distribution->has_addresses &= !scope_may_be_impossible(plan) &&
+		pg_class_aclcheck(RelationGetRelid(plan->target), GetUserId(), ACL_SELECT) == ACLCHECK_OK;
 	plan_on_shards(plan);
 }
 

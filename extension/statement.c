@@ -515,18 +515,28 @@ put_values(Node *node, void *arg)
 	return expression_tree_mutator(node, put_values, context);
 }
 
+static void
+set_for_statement(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+							 false);
+}
+
 /*
  * Citus writes names of pg_catalog without their schema into what it has the
  * shards do, and reads that here for those on this node: there the first schema
  * of the search path would decide.  Everything else stays in its order.
+ *
+ * It writes strings as this session would read them, and other nodes read them
+ * in the standard way: a backslash would be doubled.
  */
 static void
-put_catalog_first(void)
+set_as_shards_read(void)
 {
-	(void) set_config_option("search_path",
-							 psprintf("pg_catalog, %s", namespace_search_path[0] == '\0' ?
-									  "\"\"" : namespace_search_path),
-							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	set_for_statement("search_path",
+					  psprintf("pg_catalog, %s", namespace_search_path[0] == '\0' ?
+							   "\"\"" : namespace_search_path));
+	set_for_statement("standard_conforming_strings", "on");
 }
 
 /*
@@ -545,7 +555,7 @@ bulk_sync_run_with_values(const char *sql, int nvalues, const Oid *types, const 
 	int			nestlevel = NewGUCNestLevel();
 	uint64		processed;
 
-	put_catalog_first();
+	set_as_shards_read();
 	query = query_tree_mutator(query, put_values, &context, 0);
 	processed = bulk_sync_run(plan_statement(query, sql, NULL, NULL, false), NULL, false,
 							  callback, arg);
