@@ -129,12 +129,14 @@ receive_nothing(TupleTableSlot *slot, void *arg)
 
 /* New rows that lie beside the target, and have not come here */
 static bool
-insert_on_shards(void *arg)
+write_inserts_on_shards(Writing *writing)
 {
-	Writing    *writing = (Writing *) arg;
 	const BulkSyncPlan *plan = writing->state.plan;
+	int64		planned = writing->state.difference->planned_inserts;
 	int64		returned = 0;
 
+	if (planned == 0)
+		return true;
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	writing->inserted = bulk_sync_run_on_shards(plan, bulk_sync_deparse_insert_new(plan),
@@ -143,18 +145,6 @@ insert_on_shards(void *arg)
 	PopActiveSnapshot();
 	if (plan->options->ignore_conflicts)
 		writing->inserted = returned;
-	return true;
-}
-
-static bool
-write_inserts_on_shards(Writing *writing)
-{
-	const BulkSyncPlan *plan = writing->state.plan;
-	int64		planned = writing->state.difference->planned_inserts;
-
-	if (planned == 0)
-		return true;
-	(void) bulk_sync_run_recoverably(plan, insert_on_shards, writing);
 	/* A key that came or went meanwhile */
 	return plan->options->ignore_conflicts || writing->inserted == planned;
 }

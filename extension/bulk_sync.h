@@ -259,7 +259,6 @@ typedef struct BulkSyncDistribution
 	bool		pinned_isnull;
 	bool		has_addresses;	/* a row is on one node, where it has an address ... */
 	bool		by_address;		/* ... by which it is found now */
-	bool		had_savepoint;	/* of a table for rows to be found: see ship.c */
 	uint32		colocation;		/* which tables lie beside each other */
 	bool		on_shards;		/* rows are matched there ... */
 	bool		new_may_stay;	/* ... and new ones may be inserted there */

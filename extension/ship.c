@@ -391,41 +391,9 @@ bulk_sync_next_load(BulkSyncShipment *shipment)
 	return true;
 }
 
-/* A statement over the present load */
-typedef struct LoadRun
-{
-	const BulkSyncShipment *shipment;
-	const char *sql;
-	Relation	target;			/* if the statement is about it, else NULL */
-	BulkSyncRowCallback callback;
-	void	   *arg;
-	uint64		processed;
-} LoadRun;
-
-static bool
-run_load(void *arg)
-{
-	LoadRun    *run = (LoadRun *) arg;
-	const BulkSyncShipment *shipment = run->shipment;
-
-	CommandCounterIncrement();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	run->processed = bulk_sync_run_with_values(run->sql, shipment->nparams, shipment->types,
-											   shipment->params, run->target,
-											   run->callback, run->arg);
-	PopActiveSnapshot();
-	return true;
-}
-
 /*
  * Runs a statement over difference rows with the present load of them; returns
  * the number of rows that it processed.
- *
- * A connection of Citus that fails recovers only by the savepoint that was the
- * last to be made on it, and not by one around it, even if that last one is long
- * released.  So once there was a savepoint for a table, the statement gets a newer
- * one: else nothing could be asked any more after an error, neither by us nor by
- * a caller who catches it.
  */
 uint64
 bulk_sync_run_shipped(const BulkSyncShipment *shipment, const char *sql,
@@ -433,27 +401,33 @@ bulk_sync_run_shipped(const BulkSyncShipment *shipment, const char *sql,
 {
 	const BulkSyncPlan *plan = shipment->plan;
 	MemoryContext oldcontext = MemoryContextSwitchTo(shipment->load_context);
-	LoadRun		run = {shipment, NULL, plan->target, callback, arg, 0};
+	uint64		processed;
 
-	run.sql = shipment->table != NULL ?
-		bulk_sync_deparse_over_table(plan, shipment->table, sql) :
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	sql = shipment->table != NULL ? bulk_sync_deparse_over_table(plan, shipment->table, sql) :
 		bulk_sync_deparse_shipped(plan, shipment->desc, shipment->by_column, sql);
-	(void) bulk_sync_run_recoverably(plan, run_load, &run);
+	processed = bulk_sync_run_with_values(sql, shipment->nparams, shipment->types,
+										  shipment->params, plan->target, callback, arg);
+	PopActiveSnapshot();
 	MemoryContextSwitchTo(oldcontext);
-	return run.processed;
-}
-
-/* Runs the function, under a savepoint of its own if it needs one */
-bool
-bulk_sync_run_recoverably(const BulkSyncPlan *plan, bool (*function) (void *arg), void *arg)
-{
-	return plan->distribution->had_savepoint ? bulk_sync_attempt(function, arg) : function(arg);
+	return processed;
 }
 
 /*-------------------------------------------------------------------------
  * Many rows: in a table beside the shards
  *-------------------------------------------------------------------------
  */
+static void
+run(const BulkSyncShipment *shipment, const char *sql)
+{
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	bulk_sync_run_with_values(sql, shipment->nparams, shipment->types, shipment->params, NULL,
+							  NULL, NULL);
+	PopActiveSnapshot();
+}
+
 /* May rows go to a table, and are there so many of them? */
 bool
 bulk_sync_is_worth_a_table(const BulkSyncPlan *plan, const BulkSyncRowSet *set)
@@ -471,7 +445,6 @@ static bool
 make_table(void *arg)
 {
 	BulkSyncShipment *shipment = (BulkSyncShipment *) arg;
-	LoadRun		distribute = {0};
 	static uint32 counter = 0;
 	char	   *name = psprintf("bulk_sync_%d_%u", MyProcPid, ++counter);
 
@@ -480,9 +453,7 @@ make_table(void *arg)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	bulk_sync_run_command(bulk_sync_deparse_shard_table(shipment->plan, shipment->desc, name));
 	PopActiveSnapshot();
-	distribute.shipment = shipment;
-	distribute.sql = bulk_sync_deparse_distribute(shipment->plan, name, shard_attribute(shipment));
-	(void) run_load(&distribute);
+	run(shipment, bulk_sync_deparse_distribute(shipment->plan, name, shard_attribute(shipment)));
 	shipment->table = name;
 	return true;
 }
@@ -498,7 +469,6 @@ try_to_make_table(BulkSyncShipment *shipment)
 {
 	MemoryContext oldcontext = MemoryContextSwitchTo(shipment->context);
 
-	shipment->plan->distribution->had_savepoint = true;
 	PG_TRY();
 	{
 		(void) bulk_sync_attempt(make_table, shipment);
@@ -545,7 +515,6 @@ shard_attribute(const BulkSyncShipment *shipment)
 bool
 bulk_sync_ship_to_table(BulkSyncShipment *shipment)
 {
-	LoadRun		fill = {0};
 	char	   *table;
 
 	if (!bulk_sync_is_worth_a_table(shipment->plan, shipment->set) ||
@@ -553,15 +522,13 @@ bulk_sync_ship_to_table(BulkSyncShipment *shipment)
 		return false;
 	table = shipment->table;
 	shipment->table = NULL;
-	fill.shipment = shipment;
 	shipment->max_rows = MAX_ROWS_TO_INSERT;
 	while (bulk_sync_next_load(shipment))
 	{
 		MemoryContext oldcontext = MemoryContextSwitchTo(shipment->load_context);
 
-		fill.sql = bulk_sync_deparse_fill_shard_table(shipment->plan, shipment->desc,
-													  shipment->by_column, table);
-		(void) bulk_sync_run_recoverably(shipment->plan, run_load, &fill);
+		run(shipment, bulk_sync_deparse_fill_shard_table(shipment->plan, shipment->desc,
+														 shipment->by_column, table));
 		MemoryContextSwitchTo(oldcontext);
 	}
 	shipment->table = table;

@@ -31,8 +31,6 @@ extern bool bulk_sync_ship_to_table(BulkSyncShipment *shipment);
 extern bool bulk_sync_next_load(BulkSyncShipment *shipment);
 extern uint64 bulk_sync_run_shipped(const BulkSyncShipment *shipment, const char *sql,
 									BulkSyncRowCallback callback, void *arg);
-extern bool bulk_sync_run_recoverably(const BulkSyncPlan *plan, bool (*function) (void *arg),
-									  void *arg);
 extern void bulk_sync_end_shipment(BulkSyncShipment *shipment);
 
 #endif							/* BULK_SYNC_SHIP_H */
