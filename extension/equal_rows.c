@@ -36,8 +36,6 @@
 #define ROWS_TO_TRY			10000
 #define MIN_EQUAL_FRACTION	0.25
 
-#define QUEUE_LENGTH		BULK_SYNC_READ_AHEAD
-
 typedef enum PartnerState
 {
 	PARTNER_EMPTY,				/* the slot is free */
@@ -56,14 +54,6 @@ typedef struct Partner
 	uint64		digest[2];
 } Partner;
 
-typedef struct QueuedTarget
-{
-	uint32		hash;
-	uint32		number;
-	bool		comparable;		/* else it is no partner, but may be one of two */
-	uint64		digest[2];
-} QueuedTarget;
-
 struct BulkSyncEqualRows
 {
 	BulkSyncMatch *match;
@@ -79,8 +69,6 @@ struct BulkSyncEqualRows
 	uint64		staged_words;
 	uint64	   *target_bits;	/* by number */
 	uint64		target_words;
-	QueuedTarget queue[QUEUE_LENGTH];
-	int			nqueued;
 };
 
 static inline bool
@@ -171,26 +159,6 @@ add_staged(BulkSyncEqualRows *equal, const BulkSyncStagedRow *row, uint32 hash,
 	memcpy(partner->digest, digest->hash, sizeof(partner->digest));
 }
 
-static void
-look_up_target(BulkSyncEqualRows *equal, const QueuedTarget *row)
-{
-	Partner    *partner = find_partner(equal, row->hash);
-
-	if (partner->state == PARTNER_EMPTY || partner->state == PARTNER_UNDECIDED)
-		return;
-	if (partner->state == PARTNER_EQUAL || !row->comparable ||
-		memcmp(partner->digest, row->digest, sizeof(row->digest)) != 0)
-	{
-		leave_to_match(equal, partner);
-		return;
-	}
-	partner->state = PARTNER_EQUAL;
-	partner->target = row->number;
-	set_bit(equal, &equal->staged_bits, &equal->staged_words, partner->staged - 1);
-	set_bit(equal, &equal->target_bits, &equal->target_words, row->number);
-	equal->nequal++;
-}
-
 /*-------------------------------------------------------------------------
  * Reading
  *-------------------------------------------------------------------------
@@ -238,12 +206,16 @@ read_staged(BulkSyncEqualRows *equal, BulkSyncStagedSource *source)
 	}
 }
 
-static void
-look_up_queue(BulkSyncEqualRows *equal)
+/* A value out of line is fetched for it: only where there is a partner to compare with */
+static bool
+is_equal(BulkSyncEqualRows *equal, const Partner *partner, const BulkSyncTargetRow *row)
 {
-	for (int i = 0; i < equal->nqueued; i++)
-		look_up_target(equal, &equal->queue[i]);
-	equal->nqueued = 0;
+	BulkSyncDigest digest;
+
+	if (partner->state != PARTNER_ALONE || bulk_sync_is_marked(equal->match->plan, row))
+		return false;
+	make_digest(equal, &digest, row->values, row->isnull, true);
+	return memcmp(partner->digest, digest.hash, sizeof(partner->digest)) == 0;
 }
 
 /*
@@ -254,26 +226,25 @@ bool
 bulk_sync_equal_probe(BulkSyncEqualRows *equal, const BulkSyncTargetRow *row)
 {
 	const BulkSyncPlan *plan = equal->match->plan;
-	QueuedTarget *queued = &equal->queue[equal->nqueued++];
-	BulkSyncDigest digest;
+	uint32		number = (uint32) equal->ntargets++;
+	Partner    *partner = find_partner(equal, bulk_sync_hash_key(plan, row->values, row->isnull,
+																 true));
+
+	if (is_equal(equal, partner, row))
+	{
+		partner->state = PARTNER_EQUAL;
+		partner->target = number;
+		set_bit(equal, &equal->staged_bits, &equal->staged_words, partner->staged - 1);
+		set_bit(equal, &equal->target_bits, &equal->target_words, number);
+		equal->nequal++;
+	}
+	else if (partner->state != PARTNER_EMPTY)
+		leave_to_match(equal, partner);
 
 	/* Their bits stay as long as the match */
-	if (equal->ntargets >= PG_INT32_MAX ||
+	if (equal->ntargets > PG_INT32_MAX ||
 		equal->target_words * sizeof(uint64) > bulk_sync_memory_budget() / 4)
 		equal->abandoned = true;
-	queued->number = (uint32) equal->ntargets++;
-	queued->hash = bulk_sync_hash_key(plan, row->values, row->isnull, true);
-	__builtin_prefetch(&equal->slots[queued->hash & (equal->nslots - 1)]);
-	/* A value out of line is fetched for it: not where there is no partner to compare with */
-	queued->comparable = !bulk_sync_is_marked(plan, row) &&
-		find_partner(equal, queued->hash)->state == PARTNER_ALONE;
-	if (queued->comparable)
-	{
-		make_digest(equal, &digest, row->values, row->isnull, true);
-		memcpy(queued->digest, digest.hash, sizeof(digest.hash));
-	}
-	if (equal->nqueued == QUEUE_LENGTH)
-		look_up_queue(equal);
 	if (equal->ntargets == ROWS_TO_TRY && bulk_sync_matcher != BULK_SYNC_MATCHER_FILTER &&
 		equal->nequal < ROWS_TO_TRY * MIN_EQUAL_FRACTION)
 		equal->abandoned = true;
@@ -372,10 +343,7 @@ bulk_sync_find_equal_rows(BulkSyncMatch *match, BulkSyncStagedSource *source)
 	read_staged(equal, source);
 	bulk_sync_rewind_staged(source);
 	if (!equal->abandoned)
-	{
 		bulk_sync_read_to_probe(match, equal);
-		look_up_queue(equal);
-	}
 	pfree(equal->slots);
 	bulk_sync_phase_done("equal rows");
 	return equal->abandoned ? NULL : equal;
