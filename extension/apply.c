@@ -129,11 +129,9 @@ apply_deletes(BulkSyncApply *state)
 	}
 	for (int null_keys = 0; null_keys <= (set->nulls_in_key ? 1 : 0); null_keys++)
 	{
-		BulkSyncStatement *statement;
+		const char *sql = bulk_sync_deparse_delete(plan, bulk_sync_find(plan, null_keys), returning);
+		BulkSyncStatement *statement = bulk_sync_prepare_phase(state, sql, set, NULL);
 
-		statement = bulk_sync_prepare_phase(state,
-											bulk_sync_deparse_delete(plan, null_keys, returning),
-											set, NULL);
 		state->delete_stmt = main_statement(statement);
 		if (plan->row_at_a_time)
 			state->counts->deleted += bulk_sync_run_row_by_row(state, statement, set, returning,
@@ -153,12 +151,10 @@ run_updates(BulkSyncApply *state, const BulkSyncRowSet *set, BulkSyncUpdatePart 
 
 	for (int null_keys = 0; null_keys <= (set->nulls_in_key ? 1 : 0); null_keys++)
 	{
-		BulkSyncStatement *statement;
+		const char *sql = bulk_sync_deparse_update(plan, state->difference, part,
+												   bulk_sync_find(plan, null_keys), returning);
+		BulkSyncStatement *statement = bulk_sync_prepare_phase(state, sql, set, NULL);
 
-		statement = bulk_sync_prepare_phase(state,
-											bulk_sync_deparse_update(plan, state->difference, part,
-																	 null_keys, returning),
-											set, NULL);
 		state->update_stmt = main_statement(statement);
 		if (plan->row_at_a_time)
 			processed += bulk_sync_run_row_by_row(state, statement, set, returning, true);

@@ -25,26 +25,34 @@ typedef struct Writing
 	BulkSyncApply state;
 	bool		inserting;
 	bool		for_error;		/* once more, for the error that it was */
+	BulkSyncShipment *deletes;	/* NULL: there are none */
+	BulkSyncShipment *updates;
 	int64		deleted;
 	int64		updated;
 	int64		inserted;
 } Writing;
 
-/* Sends the rows on their way by which target rows are to be found */
+/*
+ * Sends the rows on their way by which target rows are to be found.
+ *
+ * A table for them is made before the savepoint to which the writing goes back:
+ * of a connection on which a statement failed Citus makes use again only behind
+ * the savepoint that was set on it last.
+ */
 static BulkSyncShipment *
 ship_to_find(BulkSyncApply *state, const BulkSyncRowSet *set, BulkSyncShipmentKind kind)
 {
-	BulkSyncDistribution *distribution = state->plan->distribution;
+	bool		by_address = state->plan->distribution->has_addresses &&
+		bulk_sync_is_worth_a_table(state->plan, set);
 	BulkSyncShipment *shipment;
 
-	distribution->by_address = distribution->has_addresses &&
-		bulk_sync_is_worth_a_table(state->plan, set);
-	shipment = bulk_sync_begin_shipment(state->difference, set, kind);
-	if (!bulk_sync_ship_to_table(shipment) && distribution->by_address)
+	if (set->rows == 0)
+		return NULL;
+	shipment = bulk_sync_begin_shipment(state->difference, set, kind, by_address);
+	if (!bulk_sync_ship_to_table(shipment) && by_address)
 	{
 		bulk_sync_end_shipment(shipment);
-		distribution->by_address = false;
-		shipment = bulk_sync_begin_shipment(state->difference, set, kind);
+		shipment = bulk_sync_begin_shipment(state->difference, set, kind, false);
 	}
 	return shipment;
 }
@@ -57,6 +65,7 @@ run_shipped(BulkSyncApply *state, BulkSyncShipment *shipment, const char *sql,
 	int64		before = state->returned;
 	int64		processed = 0;
 
+	bulk_sync_rewind_shipment(shipment);
 	while (bulk_sync_next_load(shipment))
 	{
 		for (int null_keys = 0; null_keys <= (null_keys_sql != NULL ? 1 : 0); null_keys++)
@@ -64,16 +73,15 @@ run_shipped(BulkSyncApply *state, BulkSyncShipment *shipment, const char *sql,
 											   returning ? bulk_sync_receive_written : NULL,
 											   state);
 	}
-	bulk_sync_end_shipment(shipment);
 	/* Citus counts rows that ON CONFLICT passed over */
 	return returning ? state->returned - before : processed;
 }
 
 /* Are rows with a NULL in the key to be found by it? */
 static bool
-finds_null_keys(const BulkSyncPlan *plan, const BulkSyncRowSet *set)
+finds_null_keys(const BulkSyncShipment *shipment, const BulkSyncRowSet *set)
 {
-	return set->nulls_in_key && !plan->distribution->by_address;
+	return set->nulls_in_key && bulk_sync_shipment_find(shipment) != BULK_SYNC_FIND_BY_ADDRESS;
 }
 
 static bool
@@ -82,14 +90,15 @@ write_deletes(Writing *writing)
 	BulkSyncApply *state = &writing->state;
 	const BulkSyncPlan *plan = state->plan;
 	const BulkSyncRowSet *set = &state->difference->deletes;
-	BulkSyncShipment *shipment;
+	const char *sql;
+	const char *null_keys_sql = NULL;
 
-	if (set->rows == 0)
+	if (writing->deletes == NULL)
 		return true;
-	shipment = ship_to_find(state, set, BULK_SYNC_SHIP_OLD);
-	writing->deleted = run_shipped(state, shipment, bulk_sync_deparse_delete(plan, false, false),
-								   finds_null_keys(plan, set) ?
-								   bulk_sync_deparse_delete(plan, true, false) : NULL, false);
+	sql = bulk_sync_deparse_delete(plan, bulk_sync_shipment_find(writing->deletes), false);
+	if (finds_null_keys(writing->deletes, set))
+		null_keys_sql = bulk_sync_deparse_delete(plan, BULK_SYNC_FIND_BY_NULL_KEY, false);
+	writing->deleted = run_shipped(state, writing->deletes, sql, null_keys_sql, false);
 	return writing->deleted == set->rows;
 }
 
@@ -101,20 +110,20 @@ write_updates(Writing *writing)
 	BulkSyncDifference *difference = state->difference;
 	const BulkSyncRowSet *set = &difference->updates;
 	bool		returning = plan->check_update_scope;
-	BulkSyncShipment *shipment;
+	const char *sql;
+	const char *null_keys_sql = NULL;
 	int64		written;
 
-	if (set->rows == 0)
+	if (writing->updates == NULL)
 		return true;
 	state->check_scope = plan->check_update_scope;
 	state->is_update = true;
-	shipment = ship_to_find(state, set, BULK_SYNC_SHIP_CHANGES);
-	written = run_shipped(state, shipment,
-						  bulk_sync_deparse_update(plan, difference, BULK_SYNC_UPDATE_ALL, false,
-												   returning),
-						  finds_null_keys(plan, set) ?
-						  bulk_sync_deparse_update(plan, difference, BULK_SYNC_UPDATE_ALL, true,
-												   returning) : NULL, returning);
+	sql = bulk_sync_deparse_update(plan, difference, BULK_SYNC_UPDATE_ALL,
+								   bulk_sync_shipment_find(writing->updates), returning);
+	if (finds_null_keys(writing->updates, set))
+		null_keys_sql = bulk_sync_deparse_update(plan, difference, BULK_SYNC_UPDATE_ALL,
+												 BULK_SYNC_FIND_BY_NULL_KEY, returning);
+	written = run_shipped(state, writing->updates, sql, null_keys_sql, returning);
 	writing->deleted += set->marks;
 	writing->updated = set->rows - set->marks;
 	return written == set->rows;
@@ -157,6 +166,7 @@ write_inserts(Writing *writing)
 	const BulkSyncRowSet *set = &state->difference->inserts;
 	bool		returning = plan->check_insert_scope || plan->options->ignore_conflicts ||
 		writing->for_error;
+	BulkSyncShipment *shipment;
 
 	if (state->difference->new_on_shards)
 		return write_inserts_on_shards(writing);
@@ -165,11 +175,11 @@ write_inserts(Writing *writing)
 	writing->inserting = true;
 	state->check_scope = plan->check_insert_scope;
 	state->is_update = false;
-	writing->inserted = run_shipped(state,
-									bulk_sync_begin_shipment(state->difference, set,
-															 BULK_SYNC_SHIP_NEW),
+	shipment = bulk_sync_begin_shipment(state->difference, set, BULK_SYNC_SHIP_NEW, false);
+	writing->inserted = run_shipped(state, shipment,
 									bulk_sync_deparse_insert(plan, state->difference, returning),
 									NULL, returning);
+	bulk_sync_end_shipment(shipment);
 	return true;
 }
 
@@ -247,9 +257,15 @@ bulk_sync_apply_distributed(const BulkSyncPlan *plan, BulkSyncDifference *differ
 	memset(&writing, 0, sizeof(writing));
 	writing.state.plan = plan;
 	writing.state.difference = difference;
+	writing.deletes = ship_to_find(&writing.state, &difference->deletes, BULK_SYNC_SHIP_OLD);
+	writing.updates = ship_to_find(&writing.state, &difference->updates, BULK_SYNC_SHIP_CHANGES);
 	done = try_to_write(&writing);
 	if (!done && writing.for_error)
 		done = try_to_write(&writing);
+	if (writing.deletes != NULL)
+		bulk_sync_end_shipment(writing.deletes);
+	if (writing.updates != NULL)
+		bulk_sync_end_shipment(writing.updates);
 	if (!done)
 	{
 		if (IsolationUsesXactSnapshot())

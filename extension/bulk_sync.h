@@ -257,8 +257,7 @@ typedef struct BulkSyncDistribution
 	Expr	   *pinned;			/* the one value that the scope lets in, or NULL */
 	Datum		pinned_value;
 	bool		pinned_isnull;
-	bool		has_addresses;	/* a row is on one node, where it has an address ... */
-	bool		by_address;		/* ... by which it is found now */
+	bool		has_addresses;	/* a row is on one node, where it has an address */
 	uint32		colocation;		/* which tables lie beside each other */
 	bool		on_shards;		/* rows are matched there ... */
 	bool		new_may_stay;	/* ... and new ones may be inserted there */

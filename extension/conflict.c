@@ -61,7 +61,7 @@ key_was_inserted_on_shards(BulkSyncApply *state)
 		PopActiveSnapshot();
 		return count < state->difference->planned_inserts;
 	}
-	shipment = bulk_sync_begin_shipment(state->difference, set, BULK_SYNC_SHIP_KEYS);
+	shipment = bulk_sync_begin_shipment(state->difference, set, BULK_SYNC_SHIP_KEYS, false);
 	while (!context.found && bulk_sync_next_load(shipment))
 	{
 		for (int null_keys = 0; null_keys <= (set->nulls_in_key ? 1 : 0); null_keys++)

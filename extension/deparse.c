@@ -286,9 +286,14 @@ append_null_in_key(StringInfo buf, const BulkSyncPlan *plan, int first_column)
  * that cannot be hashed, and so get a statement of their own.
  */
 static void
-append_row_address(StringInfo buf, const BulkSyncPlan *plan, bool null_keys)
+append_row_address(StringInfo buf, const BulkSyncPlan *plan, BulkSyncFind find)
 {
-	if (!plan->address_by_key)
+	if (plan->distribution != NULL)
+	{
+		append_shipped_address(buf, plan, find);
+		return;
+	}
+	if (find == BULK_SYNC_FIND_BY_ADDRESS)
 	{
 		if (!plan->single_table)
 			appendStringInfo(buf, BULK_SYNC_TARGET_ALIAS ".tableoid OPERATOR(pg_catalog.=) %s AND ",
@@ -298,14 +303,9 @@ append_row_address(StringInfo buf, const BulkSyncPlan *plan, bool null_keys)
 		return;
 	}
 
-	if (plan->distribution != NULL)
-	{
-		append_shipped_address(buf, plan, null_keys);
-		return;
-	}
-	if (null_keys)
+	if (find == BULK_SYNC_FIND_BY_NULL_KEY)
 		append_null_in_key(buf, plan, BULK_SYNC_DIFF_OLD_KEY(plan, 0));
-	append_key(buf, plan, BULK_SYNC_DIFF_OLD_KEY(plan, 0), null_keys);
+	append_key(buf, plan, BULK_SYNC_DIFF_OLD_KEY(plan, 0), find == BULK_SYNC_FIND_BY_NULL_KEY);
 	appendStringInfoString(buf, " AND ROW(");
 	for (int i = 0; i < plan->nread_to_match; i++)
 		appendStringInfo(buf, "%s%s", i == 0 ? "" : ", ",
@@ -338,7 +338,7 @@ append_returning(StringInfo buf, const BulkSyncPlan *plan, const char *mark, boo
 }
 
 const char *
-bulk_sync_deparse_delete(const BulkSyncPlan *plan, bool null_keys, bool returning)
+bulk_sync_deparse_delete(const BulkSyncPlan *plan, BulkSyncFind find, bool returning)
 {
 	StringInfoData buf;
 
@@ -347,7 +347,7 @@ bulk_sync_deparse_delete(const BulkSyncPlan *plan, bool null_keys, bool returnin
 					 plan->target_sql);
 	append_diff_relation(&buf, plan);
 	appendStringInfoString(&buf, " WHERE ");
-	append_row_address(&buf, plan, null_keys);
+	append_row_address(&buf, plan, find);
 	if (returning)
 		append_returning(&buf, plan, "false", false);
 	return buf.data;
@@ -379,7 +379,7 @@ append_assignment(StringInfo buf, const BulkSyncPlan *plan, int index, bool mark
  */
 const char *
 bulk_sync_deparse_update(const BulkSyncPlan *plan, const BulkSyncDifference *difference,
-						 BulkSyncUpdatePart part, bool null_keys, bool returning)
+						 BulkSyncUpdatePart part, BulkSyncFind find, bool returning)
 {
 	const BulkSyncRowSet *updates = &difference->updates;
 	StringInfoData buf;
@@ -408,7 +408,7 @@ bulk_sync_deparse_update(const BulkSyncPlan *plan, const BulkSyncDifference *dif
 	appendStringInfoString(&buf, " FROM ");
 	append_diff_relation(&buf, plan);
 	appendStringInfoString(&buf, " WHERE ");
-	append_row_address(&buf, plan, null_keys);
+	append_row_address(&buf, plan, find);
 	if (part != BULK_SYNC_UPDATE_ALL)
 		appendStringInfo(&buf, " AND %s%s", part == BULK_SYNC_UPDATE_MARKS ? "" : "NOT ",
 						 diff_sql(plan, BULK_SYNC_DIFF_MARK));
@@ -499,7 +499,7 @@ bulk_sync_deparse_writable(const BulkSyncPlan *plan, TupleDesc desc)
 	appendStringInfo(&buf, " FROM %s AS " BULK_SYNC_TARGET_ALIAS ", ", plan->target_sql);
 	append_diff_relation(&buf, plan);
 	appendStringInfoString(&buf, " WHERE ");
-	append_row_address(&buf, plan, false);
+	append_row_address(&buf, plan, bulk_sync_find(plan, false));
 	return buf.data;
 }
 
@@ -592,7 +592,7 @@ bulk_sync_deparse_written_rows(const BulkSyncPlan *plan)
 	appendStringInfoString(&buf, " FROM ");
 	append_diff_relation(&buf, plan);
 	appendStringInfo(&buf, " LEFT JOIN %s AS " BULK_SYNC_TARGET_ALIAS " ON ", plan->target_sql);
-	append_row_address(&buf, plan, false);
+	append_row_address(&buf, plan, bulk_sync_find(plan, false));
 	return buf.data;
 }
 
@@ -630,7 +630,7 @@ bulk_sync_deparse_written_keys(const BulkSyncPlan *plan, AttrNumber first_lookup
 
 /* Locks the planned rows of a view, which has no addresses of rows */
 const char *
-bulk_sync_deparse_lock(const BulkSyncPlan *plan, bool null_keys)
+bulk_sync_deparse_lock(const BulkSyncPlan *plan, BulkSyncFind find)
 {
 	StringInfoData buf;
 
@@ -639,7 +639,7 @@ bulk_sync_deparse_lock(const BulkSyncPlan *plan, bool null_keys)
 					 diff_sql(plan, BULK_SYNC_DIFF_POSITION), plan->target_sql);
 	append_diff_relation(&buf, plan);
 	appendStringInfoString(&buf, " WHERE ");
-	append_row_address(&buf, plan, null_keys);
+	append_row_address(&buf, plan, find);
 	appendStringInfoString(&buf, " FOR UPDATE OF " BULK_SYNC_TARGET_ALIAS);
 	return buf.data;
 }

@@ -26,6 +26,6 @@ extern void append_in_scope(StringInfo buf, const BulkSyncPlan *plan);
 extern void append_scope_value(StringInfo buf, const BulkSyncPlan *plan, int index);
 
 /* in deparse_distributed.c */
-extern void append_shipped_address(StringInfo buf, const BulkSyncPlan *plan, bool null_keys);
+extern void append_shipped_address(StringInfo buf, const BulkSyncPlan *plan, BulkSyncFind find);
 
 #endif							/* BULK_SYNC_DEPARSE_H */

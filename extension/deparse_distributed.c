@@ -176,12 +176,13 @@ append_same_shard(StringInfo buf, const BulkSyncPlan *plan)
  * there the address alone would not tell.
  */
 void
-append_shipped_address(StringInfo buf, const BulkSyncPlan *plan, bool null_keys)
+append_shipped_address(StringInfo buf, const BulkSyncPlan *plan, BulkSyncFind find)
 {
 	const BulkSyncDistribution *distribution = plan->distribution;
+	bool		null_keys = find == BULK_SYNC_FIND_BY_NULL_KEY;
 
 	append_same_shard(buf, plan);
-	if (distribution->by_address)
+	if (find == BULK_SYNC_FIND_BY_ADDRESS)
 	{
 		if (!plan->single_table)
 			appendStringInfo(buf, BULK_SYNC_TARGET_ALIAS ".tableoid OPERATOR(pg_catalog.=) %s AND ",

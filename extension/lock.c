@@ -236,8 +236,8 @@ lock_by_key(const BulkSyncPlan *plan, const BulkSyncRowSet *set)
 		QueryEnvironment *env = bulk_sync_row_environment(name, set->desc, set->store, set->rows);
 		BulkSyncStatement *statement;
 
-		statement = bulk_sync_prepare(bulk_sync_deparse_lock(plan, null_keys), NULL, 0, env,
-									  plan->target, NULL, 0);
+		statement = bulk_sync_prepare(bulk_sync_deparse_lock(plan, bulk_sync_find(plan, null_keys)),
+									  NULL, 0, env, plan->target, NULL, 0);
 		bulk_sync_run(statement, NULL, false, receive_locked, &context);
 	}
 	return bms_num_members(context.seen);

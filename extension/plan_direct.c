@@ -5,7 +5,8 @@
  *
  * They can where all that takes effect are constraints, indexes, triggers and
  * partitions.  Rules, policies and views are left to the statements of apply.c;
- * of foreign tables see plan_foreign.c.
+ * of foreign tables see plan_foreign.c, of
+ * distributed ones plan_distributed.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -167,6 +168,12 @@ bulk_sync_plan_direct(BulkSyncPlan *plan, bool only_checks)
 	Relation	target = plan->target;
 	bool		null_refused;
 
+	if (plan->distribution != NULL)
+	{
+		/* They are evaluated here, by ship.c */
+		find_defaults(plan, &null_refused);
+		return;
+	}
 	if (bulk_sync_applier == BULK_SYNC_APPLIER_SQL ||
 		plan->address_by_key || plan->has_rules || plan->row_security ||
 		bulk_sync_reads_virtual(plan))

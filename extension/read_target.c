@@ -480,7 +480,7 @@ query_keys_on_shards(ReadContext *context)
 	if (!null_keys)
 	{
 		shipment = bulk_sync_begin_shipment(context->match->difference, &set,
-											BULK_SYNC_SHIP_LOOKUP);
+											BULK_SYNC_SHIP_LOOKUP, false);
 		if (!plan->options->dry_run)
 			(void) bulk_sync_ship_to_table(shipment);
 		while (bulk_sync_next_load(shipment))

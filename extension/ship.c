@@ -23,7 +23,6 @@
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
-#include "rewrite/rewriteHandler.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -56,6 +55,7 @@ struct BulkSyncShipment
 	Datum	   *old_values;
 	bool	   *old_isnull;
 	bool		needs_old;
+	bool		by_address;		/* target rows are to be found by it */
 	TupleTableSlot *slot;
 	bool		more;			/* a row waits in the slot */
 	ExprState **defaults;		/* by column: what a NULL asks for */
@@ -91,7 +91,8 @@ some_column_may_keep(const BulkSyncPlan *plan)
 
 /* The attributes to send: of the difference row, then of the old row */
 static List *
-attributes_to_ship(const BulkSyncDifference *difference, BulkSyncShipmentKind kind)
+attributes_to_ship(const BulkSyncDifference *difference, BulkSyncShipmentKind kind,
+				   bool by_address)
 {
 	const BulkSyncPlan *plan = difference->plan;
 	List	   *attnos = NIL;
@@ -121,7 +122,7 @@ attributes_to_ship(const BulkSyncDifference *difference, BulkSyncShipmentKind ki
 			kind == BULK_SYNC_SHIP_KEYS ? i < plan->nkeys : false)
 			attnos = lappend_int(attnos, BULK_SYNC_DIFF_WANTED(i));
 	}
-	if (old && plan->distribution->by_address)
+	if (old && by_address)
 	{
 		if (!plan->single_table)
 			attnos = lappend_int(attnos, BULK_SYNC_DIFF_TABLEOID);
@@ -212,12 +213,9 @@ init_defaults(BulkSyncShipment *shipment)
 	for (int i = 0; i < plan->ncolumns; i++)
 	{
 		const BulkSyncColumn *column = &plan->columns[i];
-		Expr	   *value;
+		Expr	   *value = plan->defaults[column->target_attno - 1];
 
-		if (!column->assigned || !column->insertable)
-			continue;
-		value = (Expr *) build_column_default(plan->target, column->target_attno);
-		if (value != NULL)
+		if (column->assigned && column->insertable && value != NULL)
 			shipment->defaults[i] = ExecInitExpr(expression_planner(value), NULL);
 	}
 	shipment->econtext = CreateStandaloneExprContext();
@@ -235,7 +233,7 @@ advance(BulkSyncShipment *shipment)
 
 BulkSyncShipment *
 bulk_sync_begin_shipment(BulkSyncDifference *difference, const BulkSyncRowSet *set,
-						 BulkSyncShipmentKind kind)
+						 BulkSyncShipmentKind kind, bool by_address)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "bulk_sync shipment",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -248,7 +246,8 @@ bulk_sync_begin_shipment(BulkSyncDifference *difference, const BulkSyncRowSet *s
 	shipment->context = context;
 	shipment->load_context = AllocSetContextCreate(context, "bulk_sync load",
 												   ALLOCSET_DEFAULT_SIZES);
-	init_desc(shipment, attributes_to_ship(difference, kind));
+	init_desc(shipment, attributes_to_ship(difference, kind, by_address));
+	shipment->by_address = by_address;
 	shipment->values = palloc(shipment->desc->natts * sizeof(Datum));
 	shipment->isnull = palloc(shipment->desc->natts * sizeof(bool));
 	shipment->old_values = palloc(Max(difference->old_desc->natts, 1) * sizeof(Datum));
@@ -259,11 +258,27 @@ bulk_sync_begin_shipment(BulkSyncDifference *difference, const BulkSyncRowSet *s
 	if (kind == BULK_SYNC_SHIP_NEW)
 		init_defaults(shipment);
 	shipment->slot = MakeSingleTupleTableSlot(set->desc, &TTSOpsMinimalTuple);
-	tuplestore_select_read_pointer(set->store, 0);
-	tuplestore_rescan(set->store);
-	advance(shipment);
 	MemoryContextSwitchTo(oldcontext);
+	bulk_sync_rewind_shipment(shipment);
 	return shipment;
+}
+
+BulkSyncFind
+bulk_sync_shipment_find(const BulkSyncShipment *shipment)
+{
+	return shipment->by_address ? BULK_SYNC_FIND_BY_ADDRESS : BULK_SYNC_FIND_BY_KEY;
+}
+
+/* The rows once more, from the first one on */
+void
+bulk_sync_rewind_shipment(BulkSyncShipment *shipment)
+{
+	shipment->more = shipment->set->rows > 0;
+	if (shipment->table != NULL)
+		return;
+	tuplestore_select_read_pointer(shipment->set->store, 0);
+	tuplestore_rescan(shipment->set->store);
+	advance(shipment);
 }
 
 /* Takes the row in the slot apart */
@@ -327,6 +342,13 @@ bulk_sync_shipped_type(Oid type)
 	return OidIsValid(get_array_type(type)) ? type : TEXTOID;
 }
 
+/* typlen of the type in which its values go */
+static int
+shipped_length(Form_pg_attribute attr)
+{
+	return bulk_sync_shipped_type(attr->atttypid) == attr->atttypid ? attr->attlen : -1;
+}
+
 /* A value that outlives its row, in the type in which it goes */
 static Datum
 shipped_value(Form_pg_attribute attr, Datum value)
@@ -346,18 +368,24 @@ load_columns(BulkSyncShipment *shipment)
 {
 	int			natts = shipment->desc->natts;
 	ArrayBuildState **arrays = palloc0(natts * sizeof(ArrayBuildState *));
+	Size		bytes = 0;
 
-	for (int nrows = 0; shipment->more && nrows < shipment->max_rows; nrows++)
+	for (int nrows = 0; shipment->more && nrows < shipment->max_rows && bytes < MAX_BYTES; nrows++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		deform_row(shipment);
 		for (int i = 0; i < natts; i++)
 		{
 			Form_pg_attribute attr = TupleDescAttr(shipment->desc, i);
+			Datum		value = 0;
 
-			arrays[i] = accumArrayResult(arrays[i], shipment->isnull[i] ? (Datum) 0 :
-										 shipped_value(attr, shipment->values[i]),
-										 shipment->isnull[i],
+			if (!shipment->isnull[i])
+			{
+				value = shipped_value(attr, shipment->values[i]);
+				bytes += attr->attbyval ? sizeof(Datum) :
+					datumGetSize(value, false, shipped_length(attr));
+			}
+			arrays[i] = accumArrayResult(arrays[i], value, shipment->isnull[i],
 										 bulk_sync_shipped_type(attr->atttypid),
 										 CurrentMemoryContext);
 		}
@@ -373,14 +401,14 @@ bulk_sync_next_load(BulkSyncShipment *shipment)
 {
 	MemoryContext oldcontext;
 
+	if (!shipment->more)
+		return false;
 	if (shipment->table != NULL)
 	{
 		/* All are there already, for one statement */
-		shipment->more = !shipment->more;
-		return shipment->more;
+		shipment->more = false;
+		return true;
 	}
-	if (!shipment->more)
-		return false;
 	MemoryContextReset(shipment->load_context);
 	oldcontext = MemoryContextSwitchTo(shipment->load_context);
 	if (shipment->by_column)
@@ -438,22 +466,48 @@ bulk_sync_is_worth_a_table(const BulkSyncPlan *plan, const BulkSyncRowSet *set)
 		bulk_sync_applier != BULK_SYNC_APPLIER_SQL && !XactReadOnly;
 }
 
-static AttrNumber shard_attribute(const BulkSyncShipment *shipment);
+/* The attribute that says on which shard a row is, or 0 */
+static AttrNumber
+shard_attribute(const BulkSyncShipment *shipment)
+{
+	const BulkSyncDistribution *distribution = shipment->plan->distribution;
 
-/* Makes the table.  Its name is like no other: of this backend, and counted. */
+	if (distribution->attno == InvalidAttrNumber)
+		return InvalidAttrNumber;
+	if (shipment->needs_old)
+		return BULK_SYNC_SHIPPED_OLD(shipment->plan, distribution->read_index);
+	return shipment->by_column && distribution->column_index >= 0 &&
+		distribution->column_index < shipment->plan->nkeys ?
+		shipment->attnos[distribution->column_index] : InvalidAttrNumber;
+}
+
+/*
+ * Makes the table and puts all rows into it.  Its name is like no other: of this
+ * backend, and counted.
+ */
 static bool
 make_table(void *arg)
 {
 	BulkSyncShipment *shipment = (BulkSyncShipment *) arg;
+	const BulkSyncPlan *plan = shipment->plan;
 	static uint32 counter = 0;
+	char	   *schema = get_namespace_name(RelationGetNamespace(plan->target));
 	char	   *name = psprintf("bulk_sync_%d_%u", MyProcPid, ++counter);
 
-	name = pstrdup(quote_qualified_identifier(get_namespace_name(RelationGetNamespace(shipment->plan->target)),
-											  name));
+	name = pstrdup(quote_qualified_identifier(schema, name));
 	PushActiveSnapshot(GetTransactionSnapshot());
-	bulk_sync_run_command(bulk_sync_deparse_shard_table(shipment->plan, shipment->desc, name));
+	bulk_sync_run_command(bulk_sync_deparse_shard_table(plan, shipment->desc, name));
 	PopActiveSnapshot();
-	run(shipment, bulk_sync_deparse_distribute(shipment->plan, name, shard_attribute(shipment)));
+	run(shipment, bulk_sync_deparse_distribute(plan, name, shard_attribute(shipment)));
+	shipment->max_rows = MAX_ROWS_TO_INSERT;
+	while (bulk_sync_next_load(shipment))
+	{
+		MemoryContext oldcontext = MemoryContextSwitchTo(shipment->load_context);
+
+		run(shipment, bulk_sync_deparse_fill_shard_table(plan, shipment->desc,
+														 shipment->by_column, name));
+		MemoryContextSwitchTo(oldcontext);
+	}
 	shipment->table = name;
 	return true;
 }
@@ -480,7 +534,6 @@ try_to_make_table(BulkSyncShipment *shipment)
 		MemoryContextSwitchTo(shipment->context);
 		error = CopyErrorData();
 		FlushErrorState();
-		shipment->table = NULL;
 		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION ||
 			ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_TRANSACTION_ROLLBACK)
 			ReThrowError(error);
@@ -492,21 +545,6 @@ try_to_make_table(BulkSyncShipment *shipment)
 	return shipment->table != NULL;
 }
 
-/* The attribute that says on which shard a row is, or 0 */
-static AttrNumber
-shard_attribute(const BulkSyncShipment *shipment)
-{
-	const BulkSyncDistribution *distribution = shipment->plan->distribution;
-
-	if (distribution->attno == InvalidAttrNumber)
-		return InvalidAttrNumber;
-	if (shipment->needs_old)
-		return BULK_SYNC_SHIPPED_OLD(shipment->plan, distribution->read_index);
-	return shipment->by_column && distribution->column_index >= 0 &&
-		distribution->column_index < shipment->plan->nkeys ?
-		shipment->attnos[distribution->column_index] : InvalidAttrNumber;
-}
-
 /*
  * Puts the rows into a table beside the shards, if they are many, and says so.
  * Only from there can rows of the target be found by their address: Citus does
@@ -515,25 +553,17 @@ shard_attribute(const BulkSyncShipment *shipment)
 bool
 bulk_sync_ship_to_table(BulkSyncShipment *shipment)
 {
-	char	   *table;
+	int			max_rows = shipment->max_rows;
+	bool		done;
 
 	if (!bulk_sync_is_worth_a_table(shipment->plan, shipment->set) ||
-		shard_attribute(shipment) == InvalidAttrNumber || !try_to_make_table(shipment))
+		shard_attribute(shipment) == InvalidAttrNumber)
 		return false;
-	table = shipment->table;
-	shipment->table = NULL;
-	shipment->max_rows = MAX_ROWS_TO_INSERT;
-	while (bulk_sync_next_load(shipment))
-	{
-		MemoryContext oldcontext = MemoryContextSwitchTo(shipment->load_context);
-
-		run(shipment, bulk_sync_deparse_fill_shard_table(shipment->plan, shipment->desc,
-														 shipment->by_column, table));
-		MemoryContextSwitchTo(oldcontext);
-	}
-	shipment->table = table;
+	done = try_to_make_table(shipment);
+	shipment->max_rows = max_rows;
+	bulk_sync_rewind_shipment(shipment);
 	bulk_sync_phase_done("rows to shards");
-	return true;
+	return done;
 }
 
 void

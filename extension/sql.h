@@ -9,17 +9,33 @@
 #ifndef BULK_SYNC_SQL_H
 #define BULK_SYNC_SQL_H
 
+/* How a statement finds the row of the target that a difference row is about */
+typedef enum BulkSyncFind
+{
+	BULK_SYNC_FIND_BY_ADDRESS,
+	BULK_SYNC_FIND_BY_KEY,
+	BULK_SYNC_FIND_BY_NULL_KEY	/* one with a NULL in the key */
+} BulkSyncFind;
+
+static inline BulkSyncFind
+bulk_sync_find(const BulkSyncPlan *plan, bool null_keys)
+{
+	if (null_keys)
+		return BULK_SYNC_FIND_BY_NULL_KEY;
+	return plan->address_by_key ? BULK_SYNC_FIND_BY_KEY : BULK_SYNC_FIND_BY_ADDRESS;
+}
+
 /* in deparse.c */
 extern char *bulk_sync_relation_sql(Relation rel);
 extern const char *bulk_sync_deparse_scope_values(const BulkSyncPlan *plan);
 extern const char *bulk_sync_deparse_staged(const BulkSyncPlan *plan);
 extern const char *bulk_sync_deparse_read(const BulkSyncPlan *plan, const bool *scope_nulls,
 										  const bool *scope_arrays, bool keyed);
-extern const char *bulk_sync_deparse_delete(const BulkSyncPlan *plan, bool null_keys,
+extern const char *bulk_sync_deparse_delete(const BulkSyncPlan *plan, BulkSyncFind find,
 											bool returning);
 extern const char *bulk_sync_deparse_update(const BulkSyncPlan *plan,
 											const BulkSyncDifference *difference,
-											BulkSyncUpdatePart part, bool null_keys,
+											BulkSyncUpdatePart part, BulkSyncFind find,
 											bool returning);
 extern const char *bulk_sync_deparse_written(const BulkSyncPlan *plan);
 extern const char *bulk_sync_deparse_written_rows(const BulkSyncPlan *plan);
@@ -31,7 +47,7 @@ extern const char *bulk_sync_deparse_insert(const BulkSyncPlan *plan,
 											bool returning);
 extern const char *bulk_sync_deparse_writable(const BulkSyncPlan *plan, TupleDesc desc);
 extern const char *bulk_sync_deparse_conflict(const BulkSyncPlan *plan, bool null_keys);
-extern const char *bulk_sync_deparse_lock(const BulkSyncPlan *plan, bool null_keys);
+extern const char *bulk_sync_deparse_lock(const BulkSyncPlan *plan, BulkSyncFind find);
 extern const char *bulk_sync_deparse_stage(Relation target, List *columns, const char *name,
 										   bool on_commit_drop);
 extern const char *bulk_sync_deparse_drop_stage(const char *name);

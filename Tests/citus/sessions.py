@@ -65,6 +65,29 @@ def caught(test):
     pair.nothing_left(left)
 
 
+def caught_many(test):
+    """An error among many changes is what it was, and who catches it goes on: in the statements of each phase."""
+    pair = test.pair('create table target (k int primary key, v text check (v <> \'bad\'))',
+                     "insert into target select k, 'v' from generate_series(1, 24000) as k", 'create temporary table staged (k int, v text)')
+    left = pair.cluster.left_behind()
+    pair.both("insert into staged select k, case when k <= 24000 then 'w' else 'v' end from generate_series(12001, 37000) as k")
+    for connection in (pair.near, pair.far):
+        connection.query('begin; savepoint a')
+        for bad in (15000, 30000):
+            connection.query("update staged set v = 'bad' where k = %d; savepoint b" % bad)
+            try:
+                connection.query(call(WHOLE))
+                raise AssertionError('k = %d: no error' % bad)
+            except SqlError as error:
+                assert error.code == '23514', 'k = %d: %s' % (bad, error)
+            connection.query("rollback to b; update staged set v = 'w' where k = %d" % bad)
+            assert connection.value('select count(*) || min(v) || max(v) from target') == '24000vv', 'something was written, k = %d' % bad
+        assert connection.query(call(WHOLE)) == [('25000', '13000', '12000', '0', '0', '12000')]
+        connection.query('commit')
+    pair.same_rows('errors that were caught')
+    pair.nothing_left(left)
+
+
 def new_table(test):
     """Made, distributed, filled and synced in one transaction."""
     pair = test.pair(TARGET, STAGED, FEED)
@@ -629,6 +652,7 @@ TESTS = [
     ('a rollback', rolled_back, KINDS),
     ('savepoints', savepoints, KINDS),
     ('blocks that catch errors', caught, KINDS),
+    ('blocks that catch errors, many changes', caught_many, ('hash', 'partitioned')),
     ('a table made in the same transaction', new_table, ('hash', 'reference', 'schema')),
     ('settings make no difference', settings, ('hash', 'reference')),
     ('backslashes in a scope', backslashes, KINDS),
