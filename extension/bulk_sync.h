@@ -243,6 +243,16 @@ typedef enum BulkSyncAssignedOrder
 	BULK_SYNC_ORDER_UNKNOWN
 } BulkSyncAssignedOrder;
 
+/* A unique index of a distributed table, of columns alone, checked row by row */
+typedef struct BulkSyncUniqueIndex
+{
+	char	   *name;
+	bool		nulls_are_equal;
+	int			ncolumns;
+	AttrNumber *attnos;
+	BulkSyncEquality *equality; /* as the index compares */
+} BulkSyncUniqueIndex;
+
 /*
  * Where the rows of a Citus table are: on the shard that the value of one column
  * decides, or, without such a column, all on one shard or on every node.
@@ -262,6 +272,7 @@ typedef struct BulkSyncDistribution
 	bool		on_shards;		/* rows are matched there ... */
 	bool		new_may_stay;	/* ... and new ones may be inserted there */
 	bool		staged_unique;	/* no key can be staged twice */
+	List	   *unique_indexes; /* of BulkSyncUniqueIndex */
 } BulkSyncDistribution;
 
 typedef struct BulkSyncPlan
@@ -633,7 +644,11 @@ extern BulkSyncDistribution *bulk_sync_find_distribution(const BulkSyncOptions *
 														 Relation target);
 extern void bulk_sync_plan_distribution(BulkSyncPlan *plan);
 extern void bulk_sync_lock_distributed(const BulkSyncOptions *options);
+extern bool bulk_sync_lies_beside_target(const BulkSyncPlan *plan);
 extern void bulk_sync_plan_distributed_writing(BulkSyncPlan *plan, const TriggerDesc *triggers);
+
+/* in plan_shards.c */
+extern void bulk_sync_plan_on_shards(BulkSyncPlan *plan);
 
 /* in names.c */
 extern AttrNumber bulk_sync_find_attribute(Relation rel, const char *name);
@@ -737,6 +752,7 @@ extern void bulk_sync_out_of_scope_error(const BulkSyncPlan *plan, const char *k
 extern void bulk_sync_check_difference(const BulkSyncDifference *difference);
 
 /* in trades.c */
+extern void bulk_sync_plan_unique_indexes(BulkSyncPlan *plan);
 extern void bulk_sync_check_trades(const BulkSyncPlan *plan, const BulkSyncDifference *difference);
 
 /* in lock.c */

@@ -439,14 +439,9 @@ bulk_sync_plan_distribution(BulkSyncPlan *plan)
 	check_distribution_column(plan, NameStr(attr->attname));
 }
 
-/*-------------------------------------------------------------------------
- * Matching on the shards
- *-------------------------------------------------------------------------
- */
-
 /* Is the staged table distributed as the target is, by the column of that name? */
-static bool
-lies_beside_target(const BulkSyncPlan *plan)
+bool
+bulk_sync_lies_beside_target(const BulkSyncPlan *plan)
 {
 	const BulkSyncDistribution *distribution = plan->distribution;
 	CatalogEntry entry;
@@ -456,110 +451,6 @@ lies_beside_target(const BulkSyncPlan *plan)
 		read_catalog(RelationGetRelid(plan->staged), &entry) &&
 		entry.method == METHOD_HASH && entry.colocation == distribution->colocation &&
 		entry.attno == plan->columns[distribution->column_index].staged_attno;
-}
-
-/* Are the staged values what the target holds, as they are? */
-static bool
-needs_no_conversion(const BulkSyncPlan *plan)
-{
-	for (int i = 0; i < plan->ncolumns; i++)
-	{
-		const BulkSyncColumn *column = &plan->columns[i];
-		Form_pg_attribute attr;
-
-		if (column->staged_attno == InvalidAttrNumber)
-		{
-			if (column->key || column->synced)
-				return false;
-			continue;
-		}
-		attr = TupleDescAttr(RelationGetDescr(plan->staged), column->staged_attno - 1);
-		if (attr->atttypid != column->type || column->conversion != BULK_SYNC_CONVERT_NONE ||
-			(column->key && attr->attcollation != column->collation))
-			return false;
-	}
-	return true;
-}
-
-/* Can a relation have but one row of each key, and none with a NULL in it? */
-static bool
-key_is_unique(const BulkSyncPlan *plan, Relation rel)
-{
-	Bitmapset  *key = NULL;
-	bool		unique = false;
-	ListCell   *lc;
-
-	for (int i = 0; i < plan->nkeys; i++)
-	{
-		AttrNumber	attno = rel == plan->target ? plan->columns[i].target_attno :
-			plan->columns[i].staged_attno;
-
-		if (!TupleDescAttr(RelationGetDescr(rel), attno - 1)->attnotnull)
-			return false;
-		key = bms_add_member(key, attno);
-	}
-	foreach(lc, RelationGetIndexList(rel))
-	{
-		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
-		Form_pg_index form = index->rd_index;
-		bool		covered = form->indisunique && form->indisvalid && form->indimmediate &&
-			heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL);
-
-		for (int i = 0; i < form->indnkeyatts && covered; i++)
-			covered = bms_is_member(form->indkey.values[i], key);
-		unique = unique || covered;
-		index_close(index, AccessShareLock);
-	}
-	return unique;
-}
-
-/* Can the rows of a key be joined by it, whatever their number? */
-static bool
-key_is_joinable(const BulkSyncPlan *plan)
-{
-	for (int i = 0; i < plan->nkeys; i++)
-	{
-		if (!op_hashjoinable(plan->key[i].eq_opr, plan->key[i].type))
-			return false;
-	}
-	return true;
-}
-
-/* May new rows go from shard to shard, because nothing else has to be known of them? */
-static bool
-new_rows_may_stay(const BulkSyncPlan *plan)
-{
-	if (!plan->options->insert || plan->nscope_values > 0 ||
-		(plan->scope != NULL && !bulk_sync_condition_is_constant(plan->scope)))
-		return false;
-	for (int i = 0; i < plan->ncolumns; i++)
-	{
-		if (plan->columns[i].assigned && plan->columns[i].insertable)
-			return false;
-	}
-	return true;
-}
-
-static void
-plan_on_shards(BulkSyncPlan *plan)
-{
-	const BulkSyncOptions *options = plan->options;
-	BulkSyncDistribution *distribution = plan->distribution;
-
-	distribution->on_shards = distribution->attno != InvalidAttrNumber &&
-		options->purpose == BULK_SYNC_COUNT &&
-		options->duplicates == BULK_SYNC_DUPLICATES_ERROR &&
-		plan->soft_attno == InvalidAttrNumber && plan->nscope_columns == 0 &&
-		(plan->scope == NULL || !plan->scope->has_sublinks) &&
-		(bulk_sync_matcher == BULK_SYNC_MATCHER_AUTO ||
-		 bulk_sync_matcher == BULK_SYNC_MATCHER_JOIN) &&
-		check_enable_rls(RelationGetRelid(plan->staged), InvalidOid, true) != RLS_ENABLED &&
-		lies_beside_target(plan) && needs_no_conversion(plan) && key_is_joinable(plan) &&
-		key_is_unique(plan, plan->target);
-	if (!distribution->on_shards)
-		return;
-	distribution->new_may_stay = new_rows_may_stay(plan);
-	distribution->staged_unique = key_is_unique(plan, plan->staged);
 }
 
 /* The locks are held and all triggers known */
@@ -592,7 +483,8 @@ bulk_sync_plan_distributed_writing(BulkSyncPlan *plan, const TriggerDesc *trigge
 	/* Privileges on columns do not cover those of the system */
 	plan->distribution->has_addresses &= !scope_may_be_impossible(plan) &&
 		pg_class_aclcheck(RelationGetRelid(plan->target), GetUserId(), ACL_SELECT) == ACLCHECK_OK;
-	plan_on_shards(plan);
+	bulk_sync_plan_on_shards(plan);
+	bulk_sync_plan_unique_indexes(plan);
 }
 
 /*

@@ -14,55 +14,112 @@
 #include "bulk_sync.h"
 
 #include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/stratnum.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "utils/datum.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/tuplesort.h"
 
 /* Behind the columns of the index: the row, and does it take the values? */
-#define ROW_NUMBER(search)	((search)->ncolumns + 1)
-#define ROW_TAKES(search)	((search)->ncolumns + 2)
+#define ROW_NUMBER(search)	((search)->index->ncolumns + 1)
+#define ROW_TAKES(search)	((search)->index->ncolumns + 2)
 
 typedef struct TradeSearch
 {
 	const BulkSyncPlan *plan;
 	const BulkSyncDifference *difference;
-	Relation	index;
-	int			ncolumns;
-	int		   *read_indexes;	/* of the columns of the index */
+	const BulkSyncUniqueIndex *index;
+	int		   *read_indexes;	/* of its columns; -1: tells nobody apart */
 	int		   *column_indexes; /* in columns[], where it is set; else -1 */
-	BulkSyncEquality *equality;
 	TupleDesc	desc;
 	Tuplesortstate *sort;
 	Datum	   *old_values;
 	bool	   *old_isnull;
 } TradeSearch;
 
-/* Can updates make the index refuse a row?  Fills in its columns. */
+/*-------------------------------------------------------------------------
+ * The plan
+ *-------------------------------------------------------------------------
+ */
+
+/* A unique index whose columns can be compared without it, else NULL */
+static BulkSyncUniqueIndex *
+describe_index(Relation rel)
+{
+	Form_pg_index form = rel->rd_index;
+	BulkSyncUniqueIndex *index;
+
+	if (!form->indisunique || !form->indimmediate ||
+		!heap_attisnull(rel->rd_indextuple, Anum_pg_index_indexprs, NULL) ||
+		!heap_attisnull(rel->rd_indextuple, Anum_pg_index_indpred, NULL))
+		return NULL;
+	index = palloc0(sizeof(BulkSyncUniqueIndex));
+	index->name = pstrdup(RelationGetRelationName(rel));
+	index->nulls_are_equal = form->indnullsnotdistinct;
+	index->ncolumns = form->indnkeyatts;
+	index->attnos = palloc(index->ncolumns * sizeof(AttrNumber));
+	index->equality = palloc0(index->ncolumns * sizeof(BulkSyncEquality));
+	for (int i = 0; i < index->ncolumns; i++)
+	{
+		BulkSyncEquality *equality = &index->equality[i];
+		Oid			type = rel->rd_opcintype[i];
+
+		index->attnos[i] = form->indkey.values[i];
+		equality->type = type;
+		equality->collation = rel->rd_indcollation[i];
+		equality->eq_opr = get_opfamily_member(rel->rd_opfamily[i], type, type,
+											   BTEqualStrategyNumber);
+		equality->lt_opr = get_opfamily_member(rel->rd_opfamily[i], type, type,
+											   BTLessStrategyNumber);
+		fmgr_info(get_opcode(equality->eq_opr), &equality->eq);
+	}
+	return index;
+}
+
+/* Finds the unique indexes of a distributed target, for bulk_sync_check_trades() */
+void
+bulk_sync_plan_unique_indexes(BulkSyncPlan *plan)
+{
+	ListCell   *lc;
+
+	if (!plan->options->update)
+		return;
+	foreach(lc, RelationGetIndexList(plan->target))
+	{
+		Relation	rel = index_open(lfirst_oid(lc), AccessShareLock);
+		BulkSyncUniqueIndex *index = describe_index(rel);
+
+		if (index != NULL)
+			plan->distribution->unique_indexes = lappend(plan->distribution->unique_indexes,
+														 index);
+		index_close(rel, AccessShareLock);
+	}
+}
+
+/*-------------------------------------------------------------------------
+ * The search
+ *-------------------------------------------------------------------------
+ */
+
+/* Can updates make the index refuse a row?  Finds its columns. */
 static bool
 index_is_affected(TradeSearch *search)
 {
 	const BulkSyncPlan *plan = search->plan;
-	Form_pg_index form = search->index->rd_index;
 	bool		affected = false;
 
-	if (!form->indisunique || !form->indimmediate ||
-		!heap_attisnull(search->index->rd_indextuple, Anum_pg_index_indexprs, NULL) ||
-		!heap_attisnull(search->index->rd_indextuple, Anum_pg_index_indpred, NULL))
-		return false;
-	search->ncolumns = form->indnkeyatts;
-	search->read_indexes = palloc(search->ncolumns * sizeof(int));
-	search->column_indexes = palloc(search->ncolumns * sizeof(int));
-	search->equality = palloc0(search->ncolumns * sizeof(BulkSyncEquality));
-	for (int i = 0; i < search->ncolumns; i++)
+	search->read_indexes = palloc(search->index->ncolumns * sizeof(int));
+	search->column_indexes = palloc(search->index->ncolumns * sizeof(int));
+	for (int i = 0; i < search->index->ncolumns; i++)
 	{
-		AttrNumber	attno = form->indkey.values[i];
-		Form_pg_attribute attr = TupleDescAttr(RelationGetDescr(plan->target), attno - 1);
+		AttrNumber	attno = search->index->attnos[i];
 		int			column = bulk_sync_find_column(plan, attno);
 		bool		set = column >= 0 && bulk_sync_column_is_set(plan, column,
 																 search->difference);
@@ -77,12 +134,7 @@ index_is_affected(TradeSearch *search)
 			if (set)
 				return false;
 			search->read_indexes[i] = -1;
-			continue;
 		}
-		bulk_sync_init_equality(&search->equality[i], attr->atttypid, attr->attcollation,
-								NameStr(attr->attname));
-		if (!OidIsValid(search->equality[i].lt_opr))
-			return false;
 	}
 	return affected;
 }
@@ -90,15 +142,15 @@ index_is_affected(TradeSearch *search)
 static void
 begin_sort(TradeSearch *search)
 {
-	int			nkeys = search->ncolumns;
+	int			nkeys = search->index->ncolumns;
 	AttrNumber *attnos = palloc(nkeys * sizeof(AttrNumber));
 	Oid		   *operators = palloc(nkeys * sizeof(Oid));
 	Oid		   *collations = palloc(nkeys * sizeof(Oid));
 	bool	   *nulls_first = palloc0(nkeys * sizeof(bool));
 	int			used = 0;
 
-	search->desc = CreateTemplateTupleDesc(search->ncolumns + 2);
-	for (int i = 0; i < search->ncolumns; i++)
+	search->desc = CreateTemplateTupleDesc(nkeys + 2);
+	for (int i = 0; i < nkeys; i++)
 	{
 		Form_pg_attribute attr;
 
@@ -111,8 +163,8 @@ begin_sort(TradeSearch *search)
 		bulk_sync_init_entry(search->plan, search->desc, i + 1, attr->atttypid, -1,
 							 attr->attcollation);
 		attnos[used] = i + 1;
-		operators[used] = search->equality[i].lt_opr;
-		collations[used++] = attr->attcollation;
+		operators[used] = search->index->equality[i].lt_opr;
+		collations[used++] = search->index->equality[i].collation;
 	}
 	bulk_sync_init_entry(search->plan, search->desc, ROW_NUMBER(search), INT8OID, -1, InvalidOid);
 	bulk_sync_init_entry(search->plan, search->desc, ROW_TAKES(search), BOOLOID, -1, InvalidOid);
@@ -135,7 +187,7 @@ add_row(TradeSearch *search, TupleTableSlot *row, TupleTableSlot *slot, int64 nu
 		bool		has_null = false;
 
 		ExecClearTuple(slot);
-		for (int i = 0; i < search->ncolumns; i++)
+		for (int i = 0; i < search->index->ncolumns; i++)
 		{
 			int			read = search->read_indexes[i];
 			int			column = search->column_indexes[i];
@@ -165,7 +217,7 @@ add_row(TradeSearch *search, TupleTableSlot *row, TupleTableSlot *slot, int64 nu
 		/* A row that keeps its values gives nothing up, and takes nothing */
 		if (!changes)
 			return;
-		if (has_null && !search->index->rd_index->indnullsnotdistinct)
+		if (has_null && !search->index->nulls_are_equal)
 			continue;
 		ExecStoreVirtualTuple(slot);
 		tuplesort_puttupleslot(search->sort, slot);
@@ -175,7 +227,7 @@ add_row(TradeSearch *search, TupleTableSlot *row, TupleTableSlot *slot, int64 nu
 static bool
 same_values(TradeSearch *search, TupleTableSlot *a, TupleTableSlot *b)
 {
-	for (int i = 0; i < search->ncolumns; i++)
+	for (int i = 0; i < search->index->ncolumns; i++)
 	{
 		if (search->read_indexes[i] < 0)
 			continue;
@@ -185,8 +237,8 @@ same_values(TradeSearch *search, TupleTableSlot *a, TupleTableSlot *b)
 				return false;
 			continue;
 		}
-		if (!DatumGetBool(FunctionCall2Coll(&search->equality[i].eq,
-											search->equality[i].collation,
+		if (!DatumGetBool(FunctionCall2Coll(&search->index->equality[i].eq,
+											search->index->equality[i].collation,
 											a->tts_values[i], b->tts_values[i])))
 			return false;
 	}
@@ -255,7 +307,6 @@ bulk_sync_check_trades(const BulkSyncPlan *plan, const BulkSyncDifference *diffe
 {
 	MemoryContext context;
 	MemoryContext oldcontext;
-	List	   *indexes;
 	ListCell   *lc;
 
 	if (plan->distribution == NULL || difference->updates.rows < 2)
@@ -263,24 +314,21 @@ bulk_sync_check_trades(const BulkSyncPlan *plan, const BulkSyncDifference *diffe
 	context = AllocSetContextCreate(CurrentMemoryContext, "bulk_sync trades",
 									ALLOCSET_DEFAULT_SIZES);
 	oldcontext = MemoryContextSwitchTo(context);
-	indexes = RelationGetIndexList(plan->target);
-	foreach(lc, indexes)
+	foreach(lc, plan->distribution->unique_indexes)
 	{
 		TradeSearch search;
 
 		memset(&search, 0, sizeof(search));
 		search.plan = plan;
 		search.difference = difference;
-		search.index = index_open(lfirst_oid(lc), AccessShareLock);
+		search.index = (const BulkSyncUniqueIndex *) lfirst(lc);
 		if (index_is_affected(&search) && index_is_traded(&search))
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					 errmsg("rows of distributed table \"%s\" would trade unique values with each other",
 							RelationGetRelationName(plan->target)),
-					 errdetail("Unique index \"%s\" is checked row by row.",
-							   RelationGetRelationName(search.index)),
+					 errdetail("Unique index \"%s\" is checked row by row.", search.index->name),
 					 errhint("Sync twice, the first time with other values for these rows, or define the constraint as DEFERRABLE.")));
-		index_close(search.index, AccessShareLock);
 	}
 	MemoryContextSwitchTo(oldcontext);
 	MemoryContextDelete(context);
