@@ -691,9 +691,12 @@ extern void bulk_sync_pass_over_equal(BulkSyncStagedSource *source,
 extern int64 bulk_sync_writing_rank(TransactionId xmin, CommandId cmin, TransactionId next);
 extern void bulk_sync_close_staged(BulkSyncStagedSource *source);
 
-/* in read_target.c */
+/* in read_shards.c */
 extern uint64 bulk_sync_run_on_shards(const BulkSyncPlan *plan, const char *sql,
 									  BulkSyncRowCallback callback, void *arg);
+extern int64 bulk_sync_count_on_shards(const BulkSyncPlan *plan, const char *sql);
+
+/* in read_target.c */
 extern uint64 bulk_sync_scope_fingerprint(const BulkSyncPlan *plan, BulkSyncGroups *groups);
 
 /* in match.c */

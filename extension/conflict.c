@@ -38,12 +38,6 @@ receive_conflict(TupleTableSlot *slot, void *arg)
 	context->found = true;
 }
 
-static void
-receive_count(TupleTableSlot *slot, void *arg)
-{
-	*(int64 *) arg = DatumGetInt64(slot->tts_values[0]);
-}
-
 /* The same of a distributed table, which can only be asked with the keys at hand */
 static bool
 key_was_inserted_on_shards(BulkSyncApply *state)
@@ -57,7 +51,7 @@ key_was_inserted_on_shards(BulkSyncApply *state)
 	if (state->difference->new_on_shards)
 	{
 		PushActiveSnapshot(GetTransactionSnapshot());
-		bulk_sync_run_on_shards(plan, bulk_sync_deparse_count_new(plan), receive_count, &count);
+		count = bulk_sync_count_on_shards(plan, bulk_sync_deparse_count_new(plan));
 		PopActiveSnapshot();
 		return count < state->difference->planned_inserts;
 	}

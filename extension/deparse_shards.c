@@ -166,8 +166,8 @@ append_differs(StringInfo buf, const BulkSyncPlan *plan)
 
 /*
  * Pairs that differ, and rows without a partner; see receive_pair() of
- * match_shards.c.  Target rows without one matter if they are to be deleted; of
- * new rows that stay on their shards only the number does.
+ * match_shards.c.  Target rows without one matter if they are to be deleted,
+ * staged ones unless they stay on their shards.
  */
 const char *
 bulk_sync_deparse_pairs(const BulkSyncPlan *plan, bool new_on_shards)
@@ -182,11 +182,7 @@ bulk_sync_deparse_pairs(const BulkSyncPlan *plan, bool new_on_shards)
 	{
 		if (plan->columns[i].staged_attno == InvalidAttrNumber)
 			continue;
-		if (new_on_shards)
-			appendStringInfo(&buf, ", CASE WHEN %s IS NOT NULL THEN %s END", is_target,
-							 staged_column_sql(plan, i));
-		else
-			appendStringInfo(&buf, ", %s", staged_column_sql(plan, i));
+		appendStringInfo(&buf, ", %s", staged_column_sql(plan, i));
 	}
 	if (bulk_sync_shards_have_addresses(plan))
 		for (int i = 0; i < (int) lengthof(address_columns); i++)
@@ -196,7 +192,9 @@ bulk_sync_deparse_pairs(const BulkSyncPlan *plan, bool new_on_shards)
 		appendStringInfo(&buf, ", %s", target_column_sql(plan, plan->read_attnos[i]));
 	appendStringInfoString(&buf, " FROM ");
 	append_scope_rows(&buf, plan);
-	appendStringInfo(&buf, " %s JOIN ", plan->options->delete ? "FULL" : "RIGHT");
+	appendStringInfo(&buf, " %s JOIN ", new_on_shards ?
+					 (plan->options->delete ? "LEFT" : "INNER") :
+					 (plan->options->delete ? "FULL" : "RIGHT"));
 	if (bulk_sync_is_on_one_shard(plan))
 	{
 		appendStringInfoString(&buf, "(SELECT * FROM ");

@@ -240,6 +240,13 @@ extern void bulk_sync_hash_finish(BulkSyncMatch *match);
 extern uint64 bulk_sync_read_target(BulkSyncMatch *match);
 extern void bulk_sync_read_to_probe(BulkSyncMatch *match, BulkSyncEqualRows *equal);
 
+/* in read_shards.c */
+extern void bulk_sync_read_shards(const BulkSyncPlan *plan, const char *sql,
+								  const ParamListInfo params, BulkSyncRowCallback receive,
+								  void *arg);
+extern bool bulk_sync_read_keys_on_shards(BulkSyncMatch *match, TupleDesc desc,
+										  BulkSyncRowCallback receive, void *arg);
+
 /* in match_sort.c */
 extern void bulk_sync_sort_begin(BulkSyncMatch *match);
 extern void bulk_sync_sort_add(BulkSyncMatch *match, const BulkSyncStagedRow *row);

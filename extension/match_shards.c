@@ -27,26 +27,12 @@
 typedef struct ShardMatch
 {
 	BulkSyncMatch *match;
-	int64		counted;
 	int64		received;
 	int64		differing;		/* pairs */
 	int64		new_rows;
 	Datum	   *values;			/* of the staged row */
 	bool	   *isnull;
 } ShardMatch;
-
-static void
-receive_count(TupleTableSlot *slot, void *arg)
-{
-	((ShardMatch *) arg)->counted = DatumGetInt64(slot->tts_values[0]);
-}
-
-static int64
-count_on_shards(ShardMatch *state, const char *sql)
-{
-	bulk_sync_run_on_shards(state->match->plan, sql, receive_count, state);
-	return state->counted;
-}
 
 /* A key that occurs more than once */
 static void
@@ -118,13 +104,21 @@ receive_pair(TupleTableSlot *slot, void *arg)
 	else
 	{
 		state->new_rows++;
-		if (match->difference->new_on_shards)
-			match->difference->planned_inserts++;
-		else
-			bulk_sync_match_new(match, &wanted);
+		bulk_sync_match_new(match, &wanted);
 	}
 	MemoryContextSwitchTo(oldcontext);
 	MemoryContextReset(match->row_context);
+}
+
+/*
+ * Is it to be known how many rows there are in scope?  They are counted for the
+ * limits of deletes, and where new rows may stay on their shards.
+ */
+static bool
+counts_scope(const BulkSyncPlan *plan)
+{
+	return plan->options->max_deletes >= 0 || plan->options->max_delete_fraction >= 0 ||
+		plan->distribution->new_may_stay;
 }
 
 /* Matches all staged rows with the target rows in scope; see bulk_sync_match() */
@@ -133,7 +127,7 @@ bulk_sync_match_on_shards(BulkSyncMatch *match)
 {
 	const BulkSyncPlan *plan = match->plan;
 	BulkSyncDifference *difference = match->difference;
-	int64		rows_in_scope;
+	int64		rows_in_scope = 0;
 	ShardMatch	state;
 
 	memset(&state, 0, sizeof(state));
@@ -141,7 +135,7 @@ bulk_sync_match_on_shards(BulkSyncMatch *match)
 	state.values = palloc(plan->ncolumns * sizeof(Datum));
 	state.isnull = palloc(plan->ncolumns * sizeof(bool));
 
-	difference->staged_rows = count_on_shards(&state, bulk_sync_deparse_count_staged(plan));
+	difference->staged_rows = bulk_sync_count_on_shards(plan, bulk_sync_deparse_count_staged(plan));
 	bulk_sync_check_expected_rows(plan, difference->staged_rows);
 	bulk_sync_check_empty(plan, difference->staged_rows);
 	if (!plan->distribution->staged_unique)
@@ -149,10 +143,16 @@ bulk_sync_match_on_shards(BulkSyncMatch *match)
 								&state);
 	bulk_sync_phase_done("staged rows");
 
-	rows_in_scope = count_on_shards(&state, bulk_sync_deparse_count_scope(plan));
+	if (counts_scope(plan))
+		rows_in_scope = bulk_sync_count_on_shards(plan, bulk_sync_deparse_count_scope(plan));
 	difference->new_on_shards = plan->distribution->new_may_stay &&
 		(bulk_sync_matcher == BULK_SYNC_MATCHER_JOIN ||
 		 difference->staged_rows - rows_in_scope > difference->staged_rows * MANY_NEW_ROWS);
+	if (difference->new_on_shards)
+	{
+		state.new_rows = bulk_sync_count_on_shards(plan, bulk_sync_deparse_count_new(plan));
+		difference->planned_inserts += state.new_rows;
+	}
 	bulk_sync_run_on_shards(plan, bulk_sync_deparse_pairs(plan, difference->new_on_shards),
 							receive_pair, &state);
 	if (bulk_sync_is_on_one_shard(plan))

@@ -3,7 +3,7 @@
  * read_target.c
  *	  Reads the rows of the target that staged rows are matched with.
  *
- * There are three ways:
+ * There are three ways (and those of read_shards.c):
  *
  * - A target that is in scope as a whole is scanned by ourselves: then rows
  *   can stay where they are, in pinned buffers, until some of them are looked
@@ -17,7 +17,6 @@
  *-------------------------------------------------------------------------
  */
 #include "match.h"
-#include "ship.h"
 
 #include "access/table.h"
 #include "access/tableam.h"
@@ -26,7 +25,6 @@
 #include "common/hashfn.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
-#include "nodes/nodeFuncs.h"
 #include "storage/bufmgr.h"
 #include "utils/array.h"
 #include "utils/guc.h"
@@ -256,9 +254,6 @@ scan_tree(ReadContext *context)
 	}
 }
 
-/* So few keys are sent to distributed tables without asking how many rows there are */
-#define FEW_KEYS	1000
-
 /*-------------------------------------------------------------------------
  * By a query
  *-------------------------------------------------------------------------
@@ -426,72 +421,6 @@ prepare_keyed_remotely(ReadContext *context, const bool *nulls, const bool *use_
 	return statement;
 }
 
-/* All shards are read at the same time, or only those that the scope is about */
-static void
-query_shards(ReadContext *context, const char *sql, const ParamListInfo params)
-{
-	Oid		   *types = palloc0(Max(params->numParams, 1) * sizeof(Oid));
-	Datum	   *values = palloc0(Max(params->numParams, 1) * sizeof(Datum));
-
-	for (int i = 0; i < params->numParams; i++)
-	{
-		types[i] = params->params[i].ptype;
-		values[i] = params->params[i].value;
-	}
-	bulk_sync_run_with_values(sql, params->numParams, types, values, context->plan->target,
-							  receive_target_row, context);
-}
-
-static void
-receive_count(TupleTableSlot *slot, void *arg)
-{
-	*(int64 *) arg = DatumGetInt64(slot->tts_values[0]);
-}
-
-/*
- * Reads from the shards only rows with staged keys, if that is worth while:
- * each key costs about as much to send as a row to fetch, and more where all
- * shards get all keys, because nothing may be written.  Returns false if all rows
- * in scope are to be read.
- */
-static bool
-query_keys_on_shards(ReadContext *context)
-{
-	const BulkSyncPlan *plan = context->plan;
-	TupleDesc	desc = key_desc(plan);
-	BulkSyncShipment *shipment;
-	BulkSyncRowSet set;
-	int64		rows_in_scope;
-	bool		null_keys;
-
-	memset(&set, 0, sizeof(set));
-	set.desc = desc;
-	set.rows = bulk_sync_hash_count(context->match);
-	if (plan->nscope_columns > 0)
-		return false;
-	if (set.rows > FEW_KEYS && bulk_sync_matcher != BULK_SYNC_MATCHER_JOIN)
-	{
-		bulk_sync_run_on_shards(plan, bulk_sync_deparse_count_scope(plan), receive_count,
-								&rows_in_scope);
-		if (rows_in_scope < set.rows * (plan->options->dry_run ? 20 : 2))
-			return false;
-	}
-	set.store = bulk_sync_hash_keys(context->match, desc, &null_keys);
-	if (!null_keys)
-	{
-		shipment = bulk_sync_begin_shipment(context->match->difference, &set,
-											BULK_SYNC_SHIP_LOOKUP, false);
-		if (!plan->options->dry_run)
-			(void) bulk_sync_ship_to_table(shipment);
-		while (bulk_sync_next_load(shipment))
-			bulk_sync_run_shipped(shipment, bulk_sync_deparse_read(plan, NULL, NULL, true),
-								  receive_target_row, context);
-		bulk_sync_end_shipment(shipment);
-	}
-	tuplestore_end(set.store);
-	return !null_keys;
-}
-
 static void
 query_target(ReadContext *context)
 {
@@ -527,9 +456,11 @@ query_target(ReadContext *context)
 
 	if (plan->distribution != NULL)
 	{
-		if (keys_are_enough(context) && query_keys_on_shards(context))
-			return;
-		query_shards(context, bulk_sync_deparse_read(plan, nulls, use_array, false), params);
+		if (!keys_are_enough(context) ||
+			!bulk_sync_read_keys_on_shards(context->match, key_desc(plan), receive_target_row,
+										   context))
+			bulk_sync_read_shards(plan, bulk_sync_deparse_read(plan, nulls, use_array, false),
+								  params, receive_target_row, context);
 		return;
 	}
 	statement = bulk_sync_prepare_read(bulk_sync_deparse_read(plan, nulls, use_array, false),
@@ -556,31 +487,6 @@ read_target(ReadContext *context)
 		scan_tree(context);
 	else
 		query_target(context);
-}
-
-/*
- * Runs a statement on shards in which the scope values are parameters, and behind
- * them the one value of the distribution column that the scope lets in
- */
-uint64
-bulk_sync_run_on_shards(const BulkSyncPlan *plan, const char *sql,
-						BulkSyncRowCallback callback, void *arg)
-{
-	Oid		   *types = palloc0((plan->nscope_values + 1) * sizeof(Oid));
-	Datum	   *values = palloc0((plan->nscope_values + 1) * sizeof(Datum));
-	int			nvalues = plan->nscope_values;
-
-	for (int i = 0; i < plan->nscope_values; i++)
-	{
-		types[i] = plan->scope_values[i].equality.type;
-		values[i] = plan->scope_values[i].value;
-	}
-	if (bulk_sync_is_on_one_shard(plan))
-	{
-		types[nvalues] = exprType((Node *) plan->distribution->pinned);
-		values[nvalues++] = plan->distribution->pinned_value;
-	}
-	return bulk_sync_run_with_values(sql, nvalues, types, values, NULL, callback, arg);
 }
 
 /*
