@@ -43,11 +43,15 @@ static BulkSyncShipment *
 ship_to_find(BulkSyncApply *state, const BulkSyncRowSet *set, BulkSyncShipmentKind kind)
 {
 	bool		by_address = state->plan->distribution->has_addresses &&
-		bulk_sync_is_worth_a_table(state->plan, set);
+		bulk_sync_is_worth_a_table(state->plan, set->rows);
 	BulkSyncShipment *shipment;
 
 	if (set->rows == 0)
 		return NULL;
+	if (state->difference->changes_table != NULL)
+		return bulk_sync_begin_shipment_there(state->difference, set, kind,
+											  kind == BULK_SYNC_SHIP_OLD ?
+											  BULK_SYNC_UPDATE_MARKS : BULK_SYNC_UPDATE_CHANGES);
 	shipment = bulk_sync_begin_shipment(state->difference, set, kind, by_address);
 	if (!bulk_sync_ship_to_table(shipment) && by_address)
 	{
@@ -266,6 +270,7 @@ bulk_sync_apply_distributed(const BulkSyncPlan *plan, BulkSyncDifference *differ
 		bulk_sync_end_shipment(writing.deletes);
 	if (writing.updates != NULL)
 		bulk_sync_end_shipment(writing.updates);
+	bulk_sync_drop_changes_table(difference);
 	if (!done)
 	{
 		if (IsolationUsesXactSnapshot())

@@ -270,7 +270,8 @@ typedef struct BulkSyncDistribution
 	bool		has_addresses;	/* a row is on one node, where it has an address */
 	uint32		colocation;		/* which tables lie beside each other */
 	bool		on_shards;		/* rows are matched there ... */
-	bool		new_may_stay;	/* ... and new ones may be inserted there */
+	bool		new_may_stay;	/* ... and new ones may be inserted there, */
+	bool		changes_may_stay;	/* ... as all that differs may be written there */
 	bool		staged_unique;	/* no key can be staged twice */
 	List	   *unique_indexes; /* of BulkSyncUniqueIndex */
 } BulkSyncDistribution;
@@ -530,6 +531,7 @@ typedef struct BulkSyncDifference
 	char	   *moved;			/* an update would send it to another shard ... */
 	char	   *homeless;		/* ... or there is none for a new row */
 	bool		new_on_shards;	/* new rows are inserted where they lie, beside the target */
+	char	   *changes_table;	/* deletes and updates are in this table there, or NULL */
 	char	   *out_of_scope;
 	bool		out_of_scope_is_update;
 

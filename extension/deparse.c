@@ -2,7 +2,8 @@
  *
  * deparse.c
  *	  Every piece of SQL that is generated: all quoting and all qualifying is
- *	  in this file, and, for distributed tables, in deparse_distributed.c.
+ *	  in this file and its neighbours deparse_foreign.c (for other servers),
+ *	  deparse_distributed.c and deparse_shards.c (for tables of Citus).
  *
  * Relations, types and operators are named with their schema, operators as
  * OPERATOR(schema.op), so that the search path decides about nothing but the

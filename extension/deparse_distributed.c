@@ -145,12 +145,20 @@ bulk_sync_deparse_fill_shard_table(const BulkSyncPlan *plan, TupleDesc desc, boo
 	return buf.data;
 }
 
-/* A statement over difference rows, which are in that table */
+/* A statement over difference rows that are in that table, or over those of one kind */
 const char *
-bulk_sync_deparse_over_table(const BulkSyncPlan *plan, const char *name, const char *statement)
+bulk_sync_deparse_over_table(const BulkSyncPlan *plan, const char *name, BulkSyncUpdatePart part,
+							 const char *statement)
 {
-	return psprintf("WITH %srows AS NOT MATERIALIZED (SELECT * FROM %s) %s",
-					plan->prefix, name, statement);
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "WITH %srows AS NOT MATERIALIZED (SELECT * FROM %s", plan->prefix, name);
+	if (part != BULK_SYNC_UPDATE_ALL)
+		appendStringInfo(&buf, " WHERE %s%sc%d", part == BULK_SYNC_UPDATE_MARKS ? "" : "NOT ",
+						 plan->prefix, BULK_SYNC_DIFF_MARK);
+	appendStringInfo(&buf, ") %s", statement);
+	return buf.data;
 }
 
 /* ... and it is on the shard of that row */

@@ -179,8 +179,8 @@ append_rows(Deparse *deparse)
 								  address));
 	for (int i = 0; i < plan->nkeys; i++)
 		append_key_value(buf, plan, i,
-								   value_sql(deparse, BULK_SYNC_DIFF_OLD_KEY(plan, i), -1,
-											 plan->columns[i].type));
+						 value_sql(deparse, BULK_SYNC_DIFF_OLD_KEY(plan, i), -1,
+								   plan->columns[i].type));
 	append_own_scope(buf, plan);
 }
 

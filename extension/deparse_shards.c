@@ -12,8 +12,11 @@
 
 #include "utils/builtins.h"
 
-/* Where a row is, and which version of it */
+/* Where a row is, and which version of it; and where a difference row has that */
 static const char *const address_columns[] = {"tableoid", "ctid", "xmin"};
+static const AttrNumber address_attnos[] = {
+	BULK_SYNC_DIFF_TABLEOID, BULK_SYNC_DIFF_CTID, BULK_SYNC_DIFF_XMIN
+};
 
 /* A column of the staged relation */
 static char *
@@ -208,6 +211,58 @@ bulk_sync_deparse_pairs(const BulkSyncPlan *plan, bool new_on_shards)
 	appendStringInfo(&buf, " WHERE %s IS NULL OR %s IS NULL", is_staged, is_target);
 	append_differs(&buf, plan);
 	return buf.data;
+}
+
+/* What stands in an attribute of a difference row that is made on a shard */
+static char *
+shard_attribute_sql(const BulkSyncPlan *plan, AttrNumber attno)
+{
+	const BulkSyncDistribution *distribution = plan->distribution;
+
+	if (attno == BULK_SYNC_DIFF_MARK)
+		return psprintf("%s IS NULL", is_staged_sql(plan));
+	if (attno == BULK_SYNC_SHIPPED_OLD(plan, distribution->read_index))
+		return is_target_sql(plan);
+	for (int i = 0; i < (int) lengthof(address_columns); i++)
+	{
+		if (attno == address_attnos[i])
+			return psprintf(BULK_SYNC_TARGET_ALIAS ".%s%s", plan->prefix, address_columns[i]);
+	}
+	return staged_column_sql(plan, attno - BULK_SYNC_DIFF_WANTED(0));
+}
+
+/*
+ * Puts the rows to be updated, and those to be deleted, which are marked, into a
+ * table with those attributes, each shard its own
+ */
+const char *
+bulk_sync_deparse_fill_changes(const BulkSyncPlan *plan, const char *name, int natts,
+							   const AttrNumber *attnos)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "INSERT INTO %s SELECT ", name);
+	for (int i = 0; i < natts; i++)
+		appendStringInfo(&buf, "%s%s", i == 0 ? "" : ", ", shard_attribute_sql(plan, attnos[i]));
+	appendStringInfoString(&buf, " FROM ");
+	append_scope_rows(&buf, plan);
+	appendStringInfo(&buf, " %s JOIN ", plan->options->delete ? "LEFT" : "INNER");
+	append_staged_relation(&buf, plan);
+	append_same_key(&buf, plan);
+	appendStringInfo(&buf, " WHERE %s IS NULL", is_staged_sql(plan));
+	append_differs(&buf, plan);
+	return buf.data;
+}
+
+/* How many of either kind are in it */
+const char *
+bulk_sync_deparse_count_changes(const BulkSyncPlan *plan, const char *name)
+{
+	char	   *mark = psprintf("%sc%d", plan->prefix, BULK_SYNC_DIFF_MARK);
+
+	return psprintf("SELECT pg_catalog.count(*) FILTER (WHERE %s), "
+					"pg_catalog.count(*) FILTER (WHERE NOT %s) FROM %s", mark, mark, name);
 }
 
 /* ... FROM the staged rows that have no partner in scope */

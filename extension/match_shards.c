@@ -8,11 +8,14 @@
  * pairs that differ in some column, and the rows that have no partner; what is
  * to be done about them is decided as ever, in match.c.  Rows that are equal
  * stay where they are, and, where nothing but their being new decides, so do
- * new ones.
+ * new ones.  Where nothing is to be decided at all, because all that differ are
+ * updated in all columns, even those stay, in a table beside the target, and
+ * what comes here are their numbers.
  *
  *-------------------------------------------------------------------------
  */
 #include "match.h"
+#include "ship.h"
 
 #include "executor/executor.h"
 #include "miscadmin.h"
@@ -23,6 +26,9 @@
  * here and back is cheaper.  Which part of the staged rows is many?
  */
 #define MANY_NEW_ROWS	0.25
+
+/* Of so many staged rows the changes may be worth a table before they are known */
+#define MIN_ROWS_FOR_CHANGES	100000
 
 typedef struct ShardMatch
 {
@@ -110,6 +116,71 @@ receive_pair(TupleTableSlot *slot, void *arg)
 	MemoryContextReset(match->row_context);
 }
 
+/* Deletes and updates, of the table of changes */
+static void
+receive_changes(TupleTableSlot *slot, void *arg)
+{
+	BulkSyncDifference *difference = (BulkSyncDifference *) arg;
+
+	difference->planned_deletes = DatumGetInt64(slot->tts_values[0]);
+	difference->planned_updates = DatumGetInt64(slot->tts_values[1]);
+	difference->deletes.rows = difference->planned_deletes;
+	difference->updates.rows = difference->planned_updates;
+}
+
+/* Finds what differs without bringing it here; false if that cannot be */
+static bool
+match_there(ShardMatch *state)
+{
+	const BulkSyncPlan *plan = state->match->plan;
+	BulkSyncDifference *difference = state->match->difference;
+	bool		forced = bulk_sync_applier == BULK_SYNC_APPLIER_DIRECT;
+	int64		matched;
+
+	if (!plan->distribution->changes_may_stay || !plan->distribution->has_addresses ||
+		!bulk_sync_is_worth_a_table(plan, difference->staged_rows) ||
+		(difference->staged_rows < MIN_ROWS_FOR_CHANGES && !forced) ||
+		!bulk_sync_make_changes_table(difference))
+		return false;
+	bulk_sync_run_on_shards(plan, bulk_sync_deparse_count_changes(plan, difference->changes_table),
+							receive_changes, difference);
+	state->differing = difference->planned_updates;
+
+	/* A target row has a partner unless it is to be deleted; of those that are not, who knows */
+	matched = difference->rows_in_scope - difference->planned_deletes;
+	state->new_rows = plan->options->delete ? difference->staged_rows - matched :
+		bulk_sync_count_on_shards(plan, bulk_sync_deparse_count_new(plan));
+	if (plan->options->insert)
+		difference->planned_inserts = state->new_rows;
+	else
+		difference->skipped += state->new_rows;
+	difference->new_on_shards = true;
+	return true;
+}
+
+/* Brings here what differs, to be decided about */
+static void
+match_pairs(ShardMatch *state)
+{
+	BulkSyncMatch *match = state->match;
+	const BulkSyncPlan *plan = match->plan;
+	BulkSyncDifference *difference = match->difference;
+
+	difference->new_on_shards = plan->distribution->new_may_stay &&
+		(bulk_sync_matcher == BULK_SYNC_MATCHER_JOIN ||
+		 difference->staged_rows - difference->rows_in_scope >
+		 difference->staged_rows * MANY_NEW_ROWS);
+	if (difference->new_on_shards)
+	{
+		state->new_rows = bulk_sync_count_on_shards(plan, bulk_sync_deparse_count_new(plan));
+		difference->planned_inserts += state->new_rows;
+	}
+	bulk_sync_run_on_shards(plan, bulk_sync_deparse_pairs(plan, difference->new_on_shards),
+							receive_pair, state);
+	if (bulk_sync_is_on_one_shard(plan))
+		bulk_sync_run_on_shards(plan, bulk_sync_deparse_elsewhere(plan), receive_pair, state);
+}
+
 /*
  * Is it to be known how many rows there are in scope?  They are counted for the
  * limits of deletes, and where new rows may stay on their shards.
@@ -118,7 +189,7 @@ static bool
 counts_scope(const BulkSyncPlan *plan)
 {
 	return plan->options->max_deletes >= 0 || plan->options->max_delete_fraction >= 0 ||
-		plan->distribution->new_may_stay;
+		plan->distribution->new_may_stay || plan->distribution->changes_may_stay;
 }
 
 /* Matches all staged rows with the target rows in scope; see bulk_sync_match() */
@@ -145,19 +216,11 @@ bulk_sync_match_on_shards(BulkSyncMatch *match)
 
 	if (counts_scope(plan))
 		rows_in_scope = bulk_sync_count_on_shards(plan, bulk_sync_deparse_count_scope(plan));
-	difference->new_on_shards = plan->distribution->new_may_stay &&
-		(bulk_sync_matcher == BULK_SYNC_MATCHER_JOIN ||
-		 difference->staged_rows - rows_in_scope > difference->staged_rows * MANY_NEW_ROWS);
-	if (difference->new_on_shards)
-	{
-		state.new_rows = bulk_sync_count_on_shards(plan, bulk_sync_deparse_count_new(plan));
-		difference->planned_inserts += state.new_rows;
-	}
-	bulk_sync_run_on_shards(plan, bulk_sync_deparse_pairs(plan, difference->new_on_shards),
-							receive_pair, &state);
-	if (bulk_sync_is_on_one_shard(plan))
-		bulk_sync_run_on_shards(plan, bulk_sync_deparse_elsewhere(plan), receive_pair, &state);
+	difference->rows_in_scope = rows_in_scope;
+	if (!match_there(&state))
+		match_pairs(&state);
 	difference->unchanged += difference->staged_rows - state.differing - state.new_rows;
+	/* Of pairs only those that differ have been counted */
 	difference->rows_in_scope = rows_in_scope;
 	bulk_sync_phase_done("target rows");
 }

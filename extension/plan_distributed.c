@@ -483,8 +483,8 @@ bulk_sync_plan_distributed_writing(BulkSyncPlan *plan, const TriggerDesc *trigge
 	/* Privileges on columns do not cover those of the system */
 	plan->distribution->has_addresses &= !scope_may_be_impossible(plan) &&
 		pg_class_aclcheck(RelationGetRelid(plan->target), GetUserId(), ACL_SELECT) == ACLCHECK_OK;
-	bulk_sync_plan_on_shards(plan);
 	bulk_sync_plan_unique_indexes(plan);
+	bulk_sync_plan_on_shards(plan);
 }
 
 /*

@@ -131,6 +131,53 @@ new_rows_may_stay(const BulkSyncPlan *plan)
 	return true;
 }
 
+/* Is no unique index checked row by row while updates change its values? */
+static bool
+no_value_can_be_traded(const BulkSyncPlan *plan)
+{
+	ListCell   *lc;
+
+	foreach(lc, plan->distribution->unique_indexes)
+	{
+		const BulkSyncUniqueIndex *index = (const BulkSyncUniqueIndex *) lfirst(lc);
+
+		for (int i = 0; i < index->ncolumns; i++)
+		{
+			int			column = bulk_sync_find_column(plan, index->attnos[i]);
+
+			if (column >= 0 && bulk_sync_column_is_set(plan, column, NULL))
+				return false;
+		}
+	}
+	return true;
+}
+
+/*
+ * May the rows that differ stay on their shards until they are written?  They
+ * may if there is nothing to decide about them: a pair that differs is updated in
+ * all columns, whatever they hold, and a target row without a partner is deleted.
+ */
+static bool
+changes_may_stay(const BulkSyncPlan *plan)
+{
+	const BulkSyncOptions *options = plan->options;
+
+	if (options->dry_run || !options->update || (options->insert && !plan->distribution->new_may_stay) ||
+		!plan->distribution->has_addresses || plan->update_where != NULL ||
+		plan->nscope_values > 0 ||
+		(plan->scope != NULL && !bulk_sync_condition_is_constant(plan->scope)))
+		return false;
+	for (int i = 0; i < plan->ncolumns; i++)
+	{
+		const BulkSyncColumn *column = &plan->columns[i];
+
+		if (bulk_sync_column_may_keep(column) || (column->key && column->image_may_differ) ||
+			column->staged_attno == InvalidAttrNumber)
+			return false;
+	}
+	return no_value_can_be_traded(plan);
+}
+
 /* Can the call be carried out there?  Then staged rows are matched where they lie. */
 void
 bulk_sync_plan_on_shards(BulkSyncPlan *plan)
@@ -151,5 +198,6 @@ bulk_sync_plan_on_shards(BulkSyncPlan *plan)
 	if (!distribution->on_shards)
 		return;
 	distribution->new_may_stay = new_rows_may_stay(plan);
+	distribution->changes_may_stay = changes_may_stay(plan);
 	distribution->staged_unique = key_is_unique(plan, plan->staged);
 }

@@ -69,6 +69,8 @@ struct BulkSyncShipment
 	Datum	   *params;
 	Datum	   *arrays;			/* among them: the rows */
 	char	   *table;			/* qualified name of where the rows are, or NULL */
+	BulkSyncUpdatePart part;	/* which of the rows that are there */
+	bool		made_there;		/* the rows were never here */
 };
 
 /* Is an attribute of that number one of the old row? */
@@ -433,7 +435,8 @@ bulk_sync_run_shipped(const BulkSyncShipment *shipment, const char *sql,
 
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	sql = shipment->table != NULL ? bulk_sync_deparse_over_table(plan, shipment->table, sql) :
+	sql = shipment->table != NULL ?
+		bulk_sync_deparse_over_table(plan, shipment->table, shipment->part, sql) :
 		bulk_sync_deparse_shipped(plan, shipment->desc, shipment->by_column, sql);
 	processed = bulk_sync_run_with_values(sql, shipment->nparams, shipment->types,
 										  shipment->params, plan->target, callback, arg);
@@ -456,13 +459,13 @@ run(const BulkSyncShipment *shipment, const char *sql)
 	PopActiveSnapshot();
 }
 
-/* May rows go to a table, and are there so many of them? */
+/* May rows go to a table, and are so many of them enough? */
 bool
-bulk_sync_is_worth_a_table(const BulkSyncPlan *plan, const BulkSyncRowSet *set)
+bulk_sync_is_worth_a_table(const BulkSyncPlan *plan, int64 rows)
 {
 	int64		few = bulk_sync_applier == BULK_SYNC_APPLIER_DIRECT ? 0 : MIN_ROWS_FOR_TABLE;
 
-	return plan->distribution->attno != InvalidAttrNumber && set->rows > few &&
+	return plan->distribution->attno != InvalidAttrNumber && rows > few &&
 		bulk_sync_applier != BULK_SYNC_APPLIER_SQL && !XactReadOnly;
 }
 
@@ -479,6 +482,36 @@ shard_attribute(const BulkSyncShipment *shipment)
 	return shipment->by_column && distribution->column_index >= 0 &&
 		distribution->column_index < shipment->plan->nkeys ?
 		shipment->attnos[distribution->column_index] : InvalidAttrNumber;
+}
+
+/* Puts the rows into the table, load by load */
+static void
+fill_table(BulkSyncShipment *shipment, const char *name)
+{
+	shipment->max_rows = MAX_ROWS_TO_INSERT;
+	while (bulk_sync_next_load(shipment))
+	{
+		MemoryContext oldcontext = MemoryContextSwitchTo(shipment->load_context);
+
+		run(shipment, bulk_sync_deparse_fill_shard_table(shipment->plan, shipment->desc,
+														 shipment->by_column, name));
+		MemoryContextSwitchTo(oldcontext);
+	}
+}
+
+/* The rows are in that table from now on, and go along with no statement */
+static void
+use_table(BulkSyncShipment *shipment, char *name)
+{
+	MemoryContext oldcontext = MemoryContextSwitchTo(shipment->context);
+	int			narrays = shipment->by_column ? shipment->desc->natts : 1;
+
+	shipment->table = name;
+	for (int i = 0; i < narrays; i++)
+		shipment->arrays[i] =
+			PointerGetDatum(construct_empty_array(get_element_type(shipment->types[shipment->plan->nscope_values + i])));
+	MemoryContextReset(shipment->load_context);
+	MemoryContextSwitchTo(oldcontext);
 }
 
 /*
@@ -499,16 +532,12 @@ make_table(void *arg)
 	bulk_sync_run_command(bulk_sync_deparse_shard_table(plan, shipment->desc, name));
 	PopActiveSnapshot();
 	run(shipment, bulk_sync_deparse_distribute(plan, name, shard_attribute(shipment)));
-	shipment->max_rows = MAX_ROWS_TO_INSERT;
-	while (bulk_sync_next_load(shipment))
-	{
-		MemoryContext oldcontext = MemoryContextSwitchTo(shipment->load_context);
-
-		run(shipment, bulk_sync_deparse_fill_shard_table(plan, shipment->desc,
-														 shipment->by_column, name));
-		MemoryContextSwitchTo(oldcontext);
-	}
-	shipment->table = name;
+	if (shipment->made_there)
+		run(shipment, bulk_sync_deparse_fill_changes(plan, name, shipment->desc->natts,
+													 shipment->attnos));
+	else
+		fill_table(shipment, name);
+	use_table(shipment, name);
 	return true;
 }
 
@@ -556,7 +585,7 @@ bulk_sync_ship_to_table(BulkSyncShipment *shipment)
 	int			max_rows = shipment->max_rows;
 	bool		done;
 
-	if (!bulk_sync_is_worth_a_table(shipment->plan, shipment->set) ||
+	if (!bulk_sync_is_worth_a_table(shipment->plan, shipment->set->rows) ||
 		shard_attribute(shipment) == InvalidAttrNumber)
 		return false;
 	done = try_to_make_table(shipment);
@@ -569,10 +598,53 @@ bulk_sync_ship_to_table(BulkSyncShipment *shipment)
 void
 bulk_sync_end_shipment(BulkSyncShipment *shipment)
 {
-	if (shipment->table != NULL)
+	if (shipment->table != NULL && !shipment->made_there)
 		bulk_sync_run_command(bulk_sync_deparse_drop_table(shipment->table));
 	ExecDropSingleTupleTableSlot(shipment->slot);
 	if (shipment->econtext != NULL)
 		FreeExprContext(shipment->econtext, true);
 	MemoryContextDelete(shipment->context);
+}
+
+/*-------------------------------------------------------------------------
+ * Rows that are made on the shards
+ *-------------------------------------------------------------------------
+ */
+
+/*
+ * Has the shards join what lies there and puts the rows that differ into a table
+ * beside them.  False if there cannot be one.
+ */
+bool
+bulk_sync_make_changes_table(BulkSyncDifference *difference)
+{
+	BulkSyncShipment *shipment = bulk_sync_begin_shipment(difference, &difference->updates,
+														  BULK_SYNC_SHIP_CHANGES, true);
+
+	shipment->made_there = true;
+	if (try_to_make_table(shipment))
+		difference->changes_table = MemoryContextStrdup(difference->context, shipment->table);
+	bulk_sync_end_shipment(shipment);
+	return difference->changes_table != NULL;
+}
+
+/* The rows of one kind in that table, to be used as if they had been sent */
+BulkSyncShipment *
+bulk_sync_begin_shipment_there(BulkSyncDifference *difference, const BulkSyncRowSet *set,
+							   BulkSyncShipmentKind kind, BulkSyncUpdatePart part)
+{
+	BulkSyncShipment *shipment = bulk_sync_begin_shipment(difference, set, kind, true);
+
+	shipment->made_there = true;
+	shipment->part = part;
+	use_table(shipment, difference->changes_table);
+	return shipment;
+}
+
+void
+bulk_sync_drop_changes_table(BulkSyncDifference *difference)
+{
+	if (difference->changes_table != NULL)
+		bulk_sync_run_command(bulk_sync_deparse_drop_table(difference->changes_table));
+	difference->changes_table = NULL;
 }

@@ -68,7 +68,7 @@ extern const char *bulk_sync_deparse_distribute(const BulkSyncPlan *plan, const 
 extern const char *bulk_sync_deparse_fill_shard_table(const BulkSyncPlan *plan, TupleDesc desc,
 													  bool by_column, const char *name);
 extern const char *bulk_sync_deparse_over_table(const BulkSyncPlan *plan, const char *name,
-												const char *statement);
+												BulkSyncUpdatePart part, const char *statement);
 
 /* in deparse_shards.c */
 extern const char *bulk_sync_deparse_count_staged(const BulkSyncPlan *plan);
@@ -77,6 +77,9 @@ extern const char *bulk_sync_deparse_pairs(const BulkSyncPlan *plan, bool new_on
 extern const char *bulk_sync_deparse_elsewhere(const BulkSyncPlan *plan);
 extern const char *bulk_sync_deparse_count_scope(const BulkSyncPlan *plan);
 extern const char *bulk_sync_deparse_count_new(const BulkSyncPlan *plan);
+extern const char *bulk_sync_deparse_fill_changes(const BulkSyncPlan *plan, const char *name,
+												  int natts, const AttrNumber *attnos);
+extern const char *bulk_sync_deparse_count_changes(const BulkSyncPlan *plan, const char *name);
 extern const char *bulk_sync_deparse_insert_new(const BulkSyncPlan *plan);
 
 /* What is special about a statement: flags of bulk_sync_prepare() */

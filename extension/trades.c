@@ -309,7 +309,8 @@ bulk_sync_check_trades(const BulkSyncPlan *plan, const BulkSyncDifference *diffe
 	MemoryContext oldcontext;
 	ListCell   *lc;
 
-	if (plan->distribution == NULL || difference->updates.rows < 2)
+	if (plan->distribution == NULL || difference->updates.rows < 2 ||
+		difference->changes_table != NULL)
 		return;
 	context = AllocSetContextCreate(CurrentMemoryContext, "bulk_sync trades",
 									ALLOCSET_DEFAULT_SIZES);

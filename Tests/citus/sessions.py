@@ -225,6 +225,11 @@ def races_beside(test):
     raced(test, 1, setup=(*RACE[:2], RACE[2].replace('temporary ', ''), RACE[3]), distributed=('target', 'staged'))
 
 
+def races_there(test):
+    """The same, where even the rows that differ stay on their shards."""
+    raced(test, 1, setup=(*RACE[:2], RACE[2].replace('temporary ', ''), RACE[3], 'set bulk_sync.applier to direct'), distributed=('target', 'staged'))
+
+
 def races_of_many(test):
     """So many changes that they do not go along with the statements that make them."""
     many = (*RACE, "insert into target (k, g, v) select k, 0, 'v' from generate_series(1001, 26000) as k",
@@ -662,6 +667,7 @@ TESTS = [
     ('other sessions write at a worker', races_at_a_worker, FAR),
     ('other sessions write, rows looked up by key', races_by_key, FAR),
     ('other sessions write, staged beside the target', races_beside, FAR),
+    ('other sessions write, changes stay on their shards', races_there, FAR),
     ('other sessions write, many changes', races_of_many, ('hash', 'partitioned')),
     ('writers wait for a call', writers_wait, KINDS),
     ('writers are kept out', writers_kept_out, KINDS),

@@ -57,6 +57,44 @@ def many_rows(test):
         pair.close()
 
 
+def changes_that_stay(test):
+    """Where nothing is to be decided about them, rows that differ do not come to the coordinator."""
+    pair = test.pair(TARGET, ROWS, PERMANENT, FEED, 'set bulk_sync.matcher to auto; set bulk_sync.applier to direct', distributed=('target', 'staged'))
+    for options, expected in (((WHOLE, "actions => '{update,delete}'"), (19, 0, 5, 10, 4, 5)), ((WHOLE, "actions => '{insert}'"), (19, 4, 0, 10, 5, 0))):
+        before = pair.places()
+        pair.same(call(*options, 'dry_run => true'), expected)
+        pair.same(call(*options, 'max_deletes => 0') if 'delete' in options[1] else call(*options, 'expected_rows => 18'),
+                  'SY003' if 'delete' in options[1] else 'SY001')
+        assert pair.places() == before, 'something was written'
+        pair.both('begin')
+        pair.same(call(*options), expected)
+        pair.same_rows(options)
+        pair.both('rollback')
+    before = pair.places()
+    pair.same(call(WHOLE, 'max_deletes => 5', 'max_delete_fraction => 0.3'), (19, 4, 5, 10, 0, 5))
+    pair.untouched(before, 10)
+    pair.same(call(WHOLE), (19, 0, 0, 19, 0, 0))
+    pair.both("insert into staged values (3, 3, 'w', 3)")
+    pair.same(call(WHOLE), '21000')
+    pair.both("truncate staged")
+    pair.same(call(WHOLE), 'SY002', also=('SY001',))
+    pair.same(call(WHOLE, 'allow_empty => true'), (0, 0, 0, 0, 0, 19))
+
+
+def what_does_not_stay(test):
+    """Rows about which something is to be decided come to the coordinator, whatever the setting: with the same outcome."""
+    for options, expected in ((("update_where => 'target.g > 1'",), None), (("keep_columns => '{v}'",), None), (("fill_columns => '{v}'",), None),
+                              (("insert_only_columns => '{v}'",), None), (("touch_columns => '{n}'",), None), (("scope_values => '{\"g\": 1}'",), None)):
+        pair = test.pair(TARGET, ROWS, PERMANENT, FEED, 'update staged set v = null where k % 3 = 0', 'update staged set g = 1' if 'scope' in options[0] else 'select 1',
+                         'set bulk_sync.matcher to auto; set bulk_sync.applier to direct', distributed=('target', 'staged'))
+        pair.same(call(WHOLE if 'scope' not in options[0] else "lock_mode => 'exclusive'", *options), expected)
+        pair.close()
+    pair = test.pair('create table target (k int, u int, v text, primary key (k), unique (k, u))', "insert into target select k, k, 'v' from generate_series(1, 20) as k",
+                     'create table staged (k int primary key, u int, v text)', "insert into staged select k, 21 - k, 'w' from generate_series(1, 20) as k",
+                     'set bulk_sync.applier to direct', distributed=('target', 'staged'))
+    pair.same(call(WHOLE), (20, 0, 20, 0, 0, 0))
+
+
 def no_table(test):
     """Who may not create a table in the schema of the target writes all the same."""
     pair = test.pair(TARGET, ROWS)
@@ -97,6 +135,8 @@ TESTS = [
     ('every way of reading and writing', every_way, HASHED),
     ('every way of writing, NULLs in keys', null_keys, HASHED),
     ('many rows', many_rows, HASHED),
+    ('changes that stay on their shards', changes_that_stay, HASHED),
+    ('changes that do not', what_does_not_stay, HASHED),
     ('no table beside the shards', no_table, ('hash',)),
     ('a row that changes at its address', changed_by_address, HASHED),
 ]
