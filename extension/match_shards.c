@@ -17,9 +17,11 @@
 #include "match.h"
 #include "ship.h"
 
+#include "access/xact.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 
 /*
  * Inserting new rows where they lie takes one more join; sending a few of them
@@ -142,8 +144,12 @@ match_there(ShardMatch *state)
 		(difference->staged_rows < MIN_ROWS_FOR_CHANGES && !forced) ||
 		!bulk_sync_make_changes_table(difference))
 		return false;
+	/* Some of its rows may have been written by this node itself */
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
 	bulk_sync_run_on_shards(plan, bulk_sync_deparse_count_changes(plan, difference->changes_table),
 							receive_changes, difference);
+	PopActiveSnapshot();
 	state->differing = difference->planned_updates;
 
 	/* A target row has a partner unless it is to be deleted; of those that are not, who knows */

@@ -1,4 +1,6 @@
 """The ways in which rows are read and written give the same. They are chosen by the numbers of rows; settings for tests choose them here."""
+import re
+
 from changes import FEED, ROWS, STAGED, TARGET, UPSERT, WHOLE, call
 from sessions import COUNTS, WAITING
 from client import wait_until
@@ -71,7 +73,12 @@ def changes_that_stay(test):
         pair.same_rows(options)
         pair.both('rollback')
     before = pair.places()
+    pair.far.query('set client_min_messages to notice; set citus.log_remote_commands to on')
+    pair.far.notices.clear()
     pair.same(call(WHOLE, 'max_deletes => 5', 'max_delete_fraction => 0.3'), (19, 4, 5, 10, 0, 5))
+    tables = set(re.findall(r'bulk_sync_\d+_\d+(?=_\d)', '\n'.join(pair.far.notices)))
+    assert len(tables) == 1, 'not one table beside the shards: %s' % tables
+    pair.far.query('set citus.log_remote_commands to off')
     pair.untouched(before, 10)
     pair.same(call(WHOLE), (19, 0, 0, 19, 0, 0))
     pair.both("insert into staged values (3, 3, 'w', 3)")
