@@ -81,7 +81,8 @@ def round_trips(test):
         pair.near.query(call(WHOLE))
         pair.same_rows('a call')
         pair.close()
-    assert numbers[1] <= numbers[0] * 1.2, '%d commands for 100 rows, %d for 3000' % tuple(numbers)
+    # a connection that happens to be a new one says more
+    assert numbers[1] <= numbers[0] * 1.2 + 2 * len(pair.cluster.nodes), '%d commands for 100 rows, %d for 3000' % tuple(numbers)
     return '%d commands to the nodes for 100 rows, %d for 3000' % tuple(numbers)
 
 
