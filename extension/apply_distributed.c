@@ -14,8 +14,6 @@
 #include "apply.h"
 
 #include "access/xact.h"
-#include "nodes/nodeFuncs.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
 #include "ship.h"
@@ -42,16 +40,13 @@ typedef struct Writing
 static BulkSyncShipment *
 ship_to_find(BulkSyncApply *state, const BulkSyncRowSet *set, BulkSyncShipmentKind kind)
 {
-	bool		by_address = state->plan->distribution->has_addresses &&
-		bulk_sync_is_worth_a_table(state->plan, set->rows);
 	BulkSyncShipment *shipment;
+	bool		by_address;
 
-	if (set->rows == 0)
+	if (set->rows == 0 || state->difference->changes_table != NULL)
 		return NULL;
-	if (state->difference->changes_table != NULL)
-		return bulk_sync_begin_shipment_there(state->difference, set, kind,
-											  kind == BULK_SYNC_SHIP_OLD ?
-											  BULK_SYNC_UPDATE_MARKS : BULK_SYNC_UPDATE_CHANGES);
+	by_address = state->plan->distribution->has_addresses &&
+		bulk_sync_is_worth_a_table(state->plan, set->rows);
 	shipment = bulk_sync_begin_shipment(state->difference, set, kind, by_address);
 	if (!bulk_sync_ship_to_table(shipment) && by_address)
 	{
@@ -134,35 +129,6 @@ write_updates(Writing *writing)
 }
 
 static void
-receive_nothing(TupleTableSlot *slot, void *arg)
-{
-	(void) slot;
-	(*(int64 *) arg)++;
-}
-
-/* New rows that lie beside the target, and have not come here */
-static bool
-write_inserts_on_shards(Writing *writing)
-{
-	const BulkSyncPlan *plan = writing->state.plan;
-	int64		planned = writing->state.difference->planned_inserts;
-	int64		returned = 0;
-
-	if (planned == 0)
-		return true;
-	CommandCounterIncrement();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	writing->inserted = bulk_sync_run_on_shards(plan, bulk_sync_deparse_insert_new(plan),
-												plan->options->ignore_conflicts ?
-												receive_nothing : NULL, &returned);
-	PopActiveSnapshot();
-	if (plan->options->ignore_conflicts)
-		writing->inserted = returned;
-	/* A key that came or went meanwhile */
-	return plan->options->ignore_conflicts || writing->inserted == planned;
-}
-
-static bool
 write_inserts(Writing *writing)
 {
 	BulkSyncApply *state = &writing->state;
@@ -172,10 +138,8 @@ write_inserts(Writing *writing)
 		writing->for_error;
 	BulkSyncShipment *shipment;
 
-	if (state->difference->new_on_shards)
-		return write_inserts_on_shards(writing);
 	if (set->rows == 0)
-		return true;
+		return;
 	writing->inserting = true;
 	state->check_scope = plan->check_insert_scope;
 	state->is_update = false;
@@ -184,22 +148,99 @@ write_inserts(Writing *writing)
 									bulk_sync_deparse_insert(plan, state->difference, returning),
 									NULL, returning);
 	bulk_sync_end_shipment(shipment);
-	return true;
+}
+
+/*-------------------------------------------------------------------------
+ * Changes that are on their shards already (match_shards.c)
+ *-------------------------------------------------------------------------
+ */
+
+/* Runs a statement over the rows of one kind; returns the number of rows written */
+static int64
+run_there(BulkSyncApply *state, char kind, const char *sql, bool returning)
+{
+	const BulkSyncPlan *plan = state->plan;
+	int64		before = state->returned;
+	int64		processed;
+
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (kind != BULK_SYNC_CHANGE_INSERT)
+		sql = bulk_sync_deparse_over_table(plan, state->difference->changes_table, kind, sql);
+	processed = bulk_sync_run_with_values(sql, 0, NULL, NULL, plan->target,
+										  returning ? bulk_sync_receive_written : NULL, state);
+	PopActiveSnapshot();
+	return returning ? state->returned - before : processed;
+}
+
+static bool
+write_deletes_there(Writing *writing)
+{
+	BulkSyncApply *state = &writing->state;
+	int64		planned = state->difference->planned_deletes;
+
+	if (planned > 0)
+		writing->deleted = run_there(state, BULK_SYNC_CHANGE_DELETE,
+									 bulk_sync_deparse_delete(state->plan,
+															  BULK_SYNC_FIND_BY_ADDRESS, false),
+									 false);
+	return writing->deleted == planned;
+}
+
+static bool
+write_updates_there(Writing *writing)
+{
+	BulkSyncApply *state = &writing->state;
+	int64		planned = state->difference->planned_updates;
+
+	if (planned > 0)
+		writing->updated = run_there(state, BULK_SYNC_CHANGE_UPDATE,
+									 bulk_sync_deparse_update(state->plan, state->difference,
+															  BULK_SYNC_UPDATE_ALL,
+															  BULK_SYNC_FIND_BY_ADDRESS, false),
+									 false);
+	return writing->updated == planned;
+}
+
+static void
+write_inserts_there(Writing *writing)
+{
+	BulkSyncApply *state = &writing->state;
+	const BulkSyncPlan *plan = state->plan;
+	bool		returning = plan->options->ignore_conflicts || writing->for_error;
+
+	if (state->difference->planned_inserts == 0)
+		return;
+	writing->inserting = true;
+	state->check_scope = false;
+	state->is_update = false;
+	writing->inserted = run_there(state, BULK_SYNC_CHANGE_INSERT,
+								  bulk_sync_deparse_insert_changes(plan, state->difference->changes_table,
+																   returning),
+								  returning);
 }
 
 static bool
 write_difference(void *arg)
 {
 	Writing    *writing = (Writing *) arg;
-	bool		done;
+	bool		there = writing->state.difference->changes_table != NULL;
+	bool		found;
 
-	done = write_deletes(writing);
+	found = there ? write_deletes_there(writing) : write_deletes(writing);
 	bulk_sync_phase_done("deletes");
-	done = done && write_updates(writing);
+	if (!found)
+		return false;
+	found = there ? write_updates_there(writing) : write_updates(writing);
 	bulk_sync_phase_done("updates");
-	done = done && write_inserts(writing);
+	if (!found)
+		return false;
+	if (there)
+		write_inserts_there(writing);
+	else
+		write_inserts(writing);
 	bulk_sync_phase_done("inserts");
-	return done;
+	return true;
 }
 
 /*
@@ -270,7 +311,8 @@ bulk_sync_apply_distributed(const BulkSyncPlan *plan, BulkSyncDifference *differ
 		bulk_sync_end_shipment(writing.deletes);
 	if (writing.updates != NULL)
 		bulk_sync_end_shipment(writing.updates);
-	bulk_sync_drop_changes_table(difference);
+	if (difference->changes_table != NULL)
+		bulk_sync_drop_shard_table(difference->changes_table);
 	if (!done)
 	{
 		if (IsolationUsesXactSnapshot())

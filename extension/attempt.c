@@ -40,6 +40,8 @@ bulk_sync_attempt(bool (*function) (void *arg), void *arg)
 	PG_TRY();
 	{
 		done = function(arg);
+		if (done)
+			ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
 	{
@@ -55,9 +57,7 @@ bulk_sync_attempt(bool (*function) (void *arg), void *arg)
 	}
 	PG_END_TRY();
 
-	if (done)
-		ReleaseCurrentSubTransaction();
-	else
+	if (!done)
 		RollbackAndReleaseCurrentSubTransaction();
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;

@@ -270,10 +270,10 @@ typedef struct BulkSyncDistribution
 	bool		has_addresses;	/* a row is on one node, where it has an address */
 	uint32		colocation;		/* which tables lie beside each other */
 	bool		on_shards;		/* rows are matched there ... */
-	bool		new_may_stay;	/* ... and new ones may be inserted there, */
-	bool		changes_may_stay;	/* ... as all that differs may be written there */
+	bool		changes_may_stay;	/* ... and what differs may stay there */
 	bool		staged_unique;	/* no key can be staged twice */
 	List	   *unique_indexes; /* of BulkSyncUniqueIndex */
+	bool		no_tables;		/* none could be made beside the shards */
 } BulkSyncDistribution;
 
 typedef struct BulkSyncPlan
@@ -530,8 +530,7 @@ typedef struct BulkSyncDifference
 	char	   *matched_twice;
 	char	   *moved;			/* an update would send it to another shard ... */
 	char	   *homeless;		/* ... or there is none for a new row */
-	bool		new_on_shards;	/* new rows are inserted where they lie, beside the target */
-	char	   *changes_table;	/* deletes and updates are in this table there, or NULL */
+	char	   *changes_table;	/* all rows are on shards, in this table, or NULL */
 	char	   *out_of_scope;
 	bool		out_of_scope_is_update;
 
@@ -738,6 +737,8 @@ extern void bulk_sync_difference_equal(BulkSyncDifference *difference,
 									   const BulkSyncTargetRow *row,
 									   const BulkSyncStagedRow *wanted);
 extern void bulk_sync_difference_sort(BulkSyncDifference *difference);
+extern void bulk_sync_name_entry(const BulkSyncPlan *plan, TupleDesc desc, AttrNumber place,
+								 AttrNumber attno);
 extern void bulk_sync_init_entry(const BulkSyncPlan *plan, TupleDesc desc, AttrNumber attno,
 								 Oid type, int32 typmod, Oid collation);
 extern void bulk_sync_deform_record(Datum record, TupleDesc desc, Datum *values, bool *isnull);

@@ -357,4 +357,18 @@ bulk_sync_has_virtual_columns(TupleDesc desc)
 #endif
 }
 
+/*
+ * Does no row have a NULL there?  In 18 (commit a379061a22a) a constraint may be
+ * NOT VALID, which looks at new rows alone.
+ */
+static inline bool
+bulk_sync_is_never_null(TupleDesc desc, AttrNumber attno)
+{
+#if PG_VERSION_NUM >= 180000
+	return TupleDescCompactAttr(desc, attno - 1)->attnullability == ATTNULLABLE_VALID;
+#else
+	return TupleDescAttr(desc, attno - 1)->attnotnull;
+#endif
+}
+
 #endif							/* BULK_SYNC_COMPAT_H */

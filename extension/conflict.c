@@ -46,14 +46,16 @@ key_was_inserted_on_shards(BulkSyncApply *state)
 	const BulkSyncRowSet *set = &state->difference->inserts;
 	BulkSyncShipment *shipment;
 	ConflictContext context = {state->difference->groups, false};
-	int64		count;
 
-	if (state->difference->new_on_shards)
+	if (state->difference->changes_table != NULL)
 	{
-		PushActiveSnapshot(GetTransactionSnapshot());
-		count = bulk_sync_count_on_shards(plan, bulk_sync_deparse_count_new(plan));
-		PopActiveSnapshot();
-		return count < state->difference->planned_inserts;
+		/* None of its keys has a NULL that the target could hold */
+		bulk_sync_run_on_shards(plan,
+								bulk_sync_deparse_over_table(plan, state->difference->changes_table,
+															 BULK_SYNC_CHANGE_INSERT,
+															 bulk_sync_deparse_conflict(plan, false)),
+								receive_conflict, &context);
+		return context.found;
 	}
 	shipment = bulk_sync_begin_shipment(state->difference, set, BULK_SYNC_SHIP_KEYS, false);
 	while (!context.found && bulk_sync_next_load(shipment))

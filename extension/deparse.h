@@ -28,4 +28,7 @@ extern void append_scope_value(StringInfo buf, const BulkSyncPlan *plan, int ind
 /* in deparse_distributed.c */
 extern void append_shipped_address(StringInfo buf, const BulkSyncPlan *plan, BulkSyncFind find);
 
+/* in deparse_shards.c */
+extern void append_kind(StringInfo buf, const BulkSyncPlan *plan, char kind);
+
 #endif							/* BULK_SYNC_DEPARSE_H */

@@ -147,16 +147,24 @@ bulk_sync_deparse_fill_shard_table(const BulkSyncPlan *plan, TupleDesc desc, boo
 
 /* A statement over difference rows that are in that table, or over those of one kind */
 const char *
-bulk_sync_deparse_over_table(const BulkSyncPlan *plan, const char *name, BulkSyncUpdatePart part,
+bulk_sync_deparse_over_table(const BulkSyncPlan *plan, const char *name, char kind,
 							 const char *statement)
 {
 	StringInfoData buf;
 
 	initStringInfo(&buf);
-	appendStringInfo(&buf, "WITH %srows AS NOT MATERIALIZED (SELECT * FROM %s", plan->prefix, name);
-	if (part != BULK_SYNC_UPDATE_ALL)
-		appendStringInfo(&buf, " WHERE %s%sc%d", part == BULK_SYNC_UPDATE_MARKS ? "" : "NOT ",
-						 plan->prefix, BULK_SYNC_DIFF_MARK);
+	appendStringInfo(&buf, "WITH %srows AS NOT MATERIALIZED (SELECT *", plan->prefix);
+	/* Rows of different kinds have the value that distributes them once */
+	if (kind != BULK_SYNC_ALL_KINDS)
+		appendStringInfo(&buf, ", %s AS %sc%d",
+						 diff_sql(plan, BULK_SYNC_SHIPPED_OLD(plan, plan->distribution->read_index)),
+						 plan->prefix, BULK_SYNC_DIFF_WANTED(plan->distribution->column_index));
+	appendStringInfo(&buf, " FROM %s AS %s", name, plan->prefix);
+	if (kind != BULK_SYNC_ALL_KINDS)
+	{
+		appendStringInfoString(&buf, " WHERE ");
+		append_kind(&buf, plan, kind);
+	}
 	appendStringInfo(&buf, ") %s", statement);
 	return buf.data;
 }

@@ -10,12 +10,23 @@
  */
 #include "deparse.h"
 
+#include "access/htup_details.h"
+#include "catalog/pg_operator.h"
+#include "parser/parse_oper.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
 
 /* Where a row is, and which version of it; and where a difference row has that */
-static const char *const address_columns[] = {"tableoid", "ctid", "xmin"};
-static const AttrNumber address_attnos[] = {
-	BULK_SYNC_DIFF_TABLEOID, BULK_SYNC_DIFF_CTID, BULK_SYNC_DIFF_XMIN
+static const struct
+{
+	const char *name;
+	const char *type;
+	AttrNumber	attno;
+}			address_columns[] = {
+	{"tableoid", "oid", BULK_SYNC_DIFF_TABLEOID},
+	{"ctid", "tid", BULK_SYNC_DIFF_CTID},
+	{"xmin", "xid", BULK_SYNC_DIFF_XMIN}
 };
 
 /* A column of the staged relation */
@@ -44,25 +55,51 @@ append_scope_rows(StringInfo buf, const BulkSyncPlan *plan)
 						 target_column_sql(plan, plan->read_attnos[i]));
 	if (bulk_sync_shards_have_addresses(plan))
 		for (int i = 0; i < (int) lengthof(address_columns); i++)
-			appendStringInfo(buf, ", " BULK_SYNC_TARGET_ALIAS ".%s AS %s%s", address_columns[i],
-							 plan->prefix, address_columns[i]);
+			appendStringInfo(buf, ", " BULK_SYNC_TARGET_ALIAS ".%s AS %s%s",
+							 address_columns[i].name, plan->prefix, address_columns[i].name);
 	appendStringInfo(buf, " FROM %s AS " BULK_SYNC_TARGET_ALIAS " WHERE true", plan->target_sql);
 	append_in_scope(buf, plan);
 	appendStringInfoString(buf, ") AS " BULK_SYNC_TARGET_ALIAS);
 }
 
-/* ON the two have the same key, which is never NULL in the target */
+/* Is the operator found by its name for two values of the type, as they are? */
+static bool
+needs_no_cast(const BulkSyncEquality *equality)
+{
+	HeapTuple	tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(equality->eq_opr));
+	Form_pg_operator form;
+	List	   *name;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for operator %u", equality->eq_opr);
+	form = (Form_pg_operator) GETSTRUCT(tuple);
+	name = list_make2(makeString(get_namespace_name(form->oprnamespace)),
+					  makeString(pstrdup(NameStr(form->oprname))));
+	ReleaseSysCache(tuple);
+	return compatible_oper_opid(name, equality->type, equality->type, true) == equality->eq_opr;
+}
+
+/*
+ * ON the two have the same key, which is never NULL in the target.  Where the
+ * column that distributes them is cast, Citus does not see that they are joined
+ * by it: varchar has the operator of text.
+ */
 static void
 append_same_key(StringInfo buf, const BulkSyncPlan *plan)
 {
 	appendStringInfoString(buf, " ON ");
 	for (int i = 0; i < plan->nkeys; i++)
 	{
+		const BulkSyncEquality *equality = &plan->key[i];
+		char	   *target = target_column_sql(plan, plan->columns[i].target_attno);
+		char	   *staged = staged_column_sql(plan, i);
+
 		if (i > 0)
 			appendStringInfoString(buf, " AND ");
-		append_equality(buf, &plan->key[i],
-						target_column_sql(plan, plan->columns[i].target_attno),
-						staged_column_sql(plan, i), plan->key[i].type);
+		if (needs_no_cast(equality))
+			appendStringInfo(buf, "%s %s %s", target, operator_sql(equality->eq_opr), staged);
+		else
+			append_equality(buf, equality, target, staged, equality->type);
 	}
 }
 
@@ -169,11 +206,10 @@ append_differs(StringInfo buf, const BulkSyncPlan *plan)
 
 /*
  * Pairs that differ, and rows without a partner; see receive_pair() of
- * match_shards.c.  Target rows without one matter if they are to be deleted,
- * staged ones unless they stay on their shards.
+ * match_shards.c.  Target rows without one matter if they are to be deleted.
  */
 const char *
-bulk_sync_deparse_pairs(const BulkSyncPlan *plan, bool new_on_shards)
+bulk_sync_deparse_pairs(const BulkSyncPlan *plan)
 {
 	StringInfoData buf;
 	char	   *is_staged = is_staged_sql(plan);
@@ -190,14 +226,12 @@ bulk_sync_deparse_pairs(const BulkSyncPlan *plan, bool new_on_shards)
 	if (bulk_sync_shards_have_addresses(plan))
 		for (int i = 0; i < (int) lengthof(address_columns); i++)
 			appendStringInfo(&buf, ", " BULK_SYNC_TARGET_ALIAS ".%s%s", plan->prefix,
-							 address_columns[i]);
+							 address_columns[i].name);
 	for (int i = 0; i < plan->nread; i++)
 		appendStringInfo(&buf, ", %s", target_column_sql(plan, plan->read_attnos[i]));
 	appendStringInfoString(&buf, " FROM ");
 	append_scope_rows(&buf, plan);
-	appendStringInfo(&buf, " %s JOIN ", new_on_shards ?
-					 (plan->options->delete ? "LEFT" : "INNER") :
-					 (plan->options->delete ? "FULL" : "RIGHT"));
+	appendStringInfo(&buf, " %s JOIN ", plan->options->delete ? "FULL" : "RIGHT");
 	if (bulk_sync_is_on_one_shard(plan))
 	{
 		appendStringInfoString(&buf, "(SELECT * FROM ");
@@ -211,70 +245,6 @@ bulk_sync_deparse_pairs(const BulkSyncPlan *plan, bool new_on_shards)
 	appendStringInfo(&buf, " WHERE %s IS NULL OR %s IS NULL", is_staged, is_target);
 	append_differs(&buf, plan);
 	return buf.data;
-}
-
-/* What stands in an attribute of a difference row that is made on a shard */
-static char *
-shard_attribute_sql(const BulkSyncPlan *plan, AttrNumber attno)
-{
-	const BulkSyncDistribution *distribution = plan->distribution;
-
-	if (attno == BULK_SYNC_DIFF_MARK)
-		return psprintf("%s IS NULL", is_staged_sql(plan));
-	if (attno == BULK_SYNC_SHIPPED_OLD(plan, distribution->read_index))
-		return is_target_sql(plan);
-	for (int i = 0; i < (int) lengthof(address_columns); i++)
-	{
-		if (attno == address_attnos[i])
-			return psprintf(BULK_SYNC_TARGET_ALIAS ".%s%s", plan->prefix, address_columns[i]);
-	}
-	return staged_column_sql(plan, attno - BULK_SYNC_DIFF_WANTED(0));
-}
-
-/*
- * Puts the rows to be updated, and those to be deleted, which are marked, into a
- * table with those attributes, each shard its own
- */
-const char *
-bulk_sync_deparse_fill_changes(const BulkSyncPlan *plan, const char *name, int natts,
-							   const AttrNumber *attnos)
-{
-	StringInfoData buf;
-
-	initStringInfo(&buf);
-	appendStringInfo(&buf, "INSERT INTO %s SELECT ", name);
-	for (int i = 0; i < natts; i++)
-		appendStringInfo(&buf, "%s%s", i == 0 ? "" : ", ", shard_attribute_sql(plan, attnos[i]));
-	appendStringInfoString(&buf, " FROM ");
-	append_scope_rows(&buf, plan);
-	appendStringInfo(&buf, " %s JOIN ", plan->options->delete ? "LEFT" : "INNER");
-	append_staged_relation(&buf, plan);
-	append_same_key(&buf, plan);
-	appendStringInfo(&buf, " WHERE %s IS NULL", is_staged_sql(plan));
-	append_differs(&buf, plan);
-	return buf.data;
-}
-
-/* How many of either kind are in it */
-const char *
-bulk_sync_deparse_count_changes(const BulkSyncPlan *plan, const char *name)
-{
-	char	   *mark = psprintf("%sc%d", plan->prefix, BULK_SYNC_DIFF_MARK);
-
-	return psprintf("SELECT pg_catalog.count(*) FILTER (WHERE %s), "
-					"pg_catalog.count(*) FILTER (WHERE NOT %s) FROM %s", mark, mark, name);
-}
-
-/* ... FROM the staged rows that have no partner in scope */
-static void
-append_new(StringInfo buf, const BulkSyncPlan *plan)
-{
-	appendStringInfoString(buf, " FROM ");
-	append_staged_relation(buf, plan);
-	appendStringInfoString(buf, " LEFT JOIN ");
-	append_scope_rows(buf, plan);
-	append_same_key(buf, plan);
-	appendStringInfo(buf, " WHERE %s IS NULL", is_target_sql(plan));
 }
 
 /*
@@ -300,46 +270,135 @@ bulk_sync_deparse_elsewhere(const BulkSyncPlan *plan)
 	return buf.data;
 }
 
+/*-------------------------------------------------------------------------
+ * Changes that stay on their shards
+ *-------------------------------------------------------------------------
+ */
+static const char *
+kind_sql(char kind)
+{
+	return psprintf("'%c'::pg_catalog.\"char\"", kind);
+}
+
+/* A row of the table of changes is of that kind */
+void
+append_kind(StringInfo buf, const BulkSyncPlan *plan, char kind)
+{
+	appendStringInfo(buf, "%s OPERATOR(pg_catalog.=) %s", diff_sql(plan, BULK_SYNC_CHANGE_KIND),
+					 kind_sql(kind));
+}
+
+/* What stands in an attribute of a row of changes, one about a target row or a new one */
+static const char *
+change_sql(const BulkSyncPlan *plan, AttrNumber attno, bool is_new)
+{
+	if (attno == BULK_SYNC_CHANGE_KIND)
+		return is_new ? kind_sql(BULK_SYNC_CHANGE_INSERT) :
+			psprintf("CASE WHEN %s IS NULL THEN %s ELSE %s END", is_staged_sql(plan),
+					 kind_sql(BULK_SYNC_CHANGE_DELETE), kind_sql(BULK_SYNC_CHANGE_UPDATE));
+	if (attno == BULK_SYNC_SHIPPED_OLD(plan, plan->distribution->read_index))
+		return is_new ? is_staged_sql(plan) : is_target_sql(plan);
+	for (int i = 0; i < (int) lengthof(address_columns); i++)
+	{
+		if (attno == address_columns[i].attno)
+			return is_new ? psprintf("NULL::pg_catalog.%s", address_columns[i].type) :
+				psprintf(BULK_SYNC_TARGET_ALIAS ".%s", address_columns[i].name);
+	}
+	return staged_column_sql(plan, attno - BULK_SYNC_DIFF_WANTED(0));
+}
+
+static void
+append_changes(StringInfo buf, const BulkSyncPlan *plan, const List *attnos, bool is_new)
+{
+	ListCell   *lc;
+
+	appendStringInfoString(buf, "SELECT ");
+	foreach(lc, attnos)
+		appendStringInfo(buf, "%s%s", lc == list_head(attnos) ? "" : ", ",
+						 change_sql(plan, lfirst_int(lc), is_new));
+	appendStringInfoString(buf, " FROM ");
+}
+
+/*
+ * Puts all that differs into a table with those attributes, each shard its own.
+ * It is one statement, so that each shard looks at its rows once, under one
+ * snapshot: of two, the one might take for equal what the other does not see.
+ */
 const char *
-bulk_sync_deparse_count_new(const BulkSyncPlan *plan)
+bulk_sync_deparse_fill_changes(const BulkSyncPlan *plan, const char *name, const List *attnos)
 {
 	StringInfoData buf;
 
 	initStringInfo(&buf);
-	appendStringInfoString(&buf, "SELECT pg_catalog.count(*)");
-	append_new(&buf, plan);
+	appendStringInfo(&buf, "INSERT INTO %s SELECT * FROM (", name);
+	append_changes(&buf, plan, attnos, false);
+	appendStringInfo(&buf, "%s AS " BULK_SYNC_TARGET_ALIAS " %s JOIN ", plan->target_sql,
+					 plan->options->delete ? "LEFT" : "INNER");
+	append_staged_relation(&buf, plan);
+	append_same_key(&buf, plan);
+	appendStringInfo(&buf, " WHERE %s IS NULL", is_staged_sql(plan));
+	append_differs(&buf, plan);
+	appendStringInfoString(&buf, " UNION ALL ");
+	append_changes(&buf, plan, attnos, true);
+	append_staged_relation(&buf, plan);
+	appendStringInfo(&buf, " LEFT JOIN %s AS " BULK_SYNC_TARGET_ALIAS, plan->target_sql);
+	append_same_key(&buf, plan);
+	appendStringInfo(&buf, " WHERE %s IS NULL) AS %s", is_target_sql(plan), plan->prefix);
 	return buf.data;
 }
 
-/* Inserts the staged rows that have no partner, each shard its own */
+/* How many of each kind are in it: to be deleted, updated, inserted */
 const char *
-bulk_sync_deparse_insert_new(const BulkSyncPlan *plan)
+bulk_sync_deparse_count_changes(const BulkSyncPlan *plan, const char *name)
 {
+	static const char kinds[] = {
+		BULK_SYNC_CHANGE_DELETE, BULK_SYNC_CHANGE_UPDATE, BULK_SYNC_CHANGE_INSERT
+	};
 	StringInfoData buf;
-	const char *separator = "";
 
 	initStringInfo(&buf);
+	for (int i = 0; i < (int) lengthof(kinds); i++)
+	{
+		appendStringInfo(&buf, "%s pg_catalog.count(*) FILTER (WHERE ", i == 0 ? "SELECT" : ",");
+		append_kind(&buf, plan, kinds[i]);
+		appendStringInfoChar(&buf, ')');
+	}
+	appendStringInfo(&buf, " FROM %s AS %s", name, plan->prefix);
+	return buf.data;
+}
+
+/* Inserts the new rows that are in it, each shard its own */
+const char *
+bulk_sync_deparse_insert_changes(const BulkSyncPlan *plan, const char *name, bool returning)
+{
+	const BulkSyncDistribution *distribution = plan->distribution;
+	StringInfoData buf;
+	StringInfoData values;
+
+	initStringInfo(&buf);
+	initStringInfo(&values);
 	appendStringInfo(&buf, "INSERT INTO %s AS " BULK_SYNC_TARGET_ALIAS " (", plan->target_sql);
 	for (int i = 0; i < plan->ncolumns; i++)
 	{
+		const char *separator = values.len == 0 ? "" : ", ";
+
 		if (!plan->columns[i].insertable)
 			continue;
 		appendStringInfo(&buf, "%s%s", separator,
 						 attribute_sql(plan, plan->columns[i].target_attno));
-		separator = ", ";
+		/* Citus goes by the column that distributes the table */
+		appendStringInfo(&values, "%s%s", separator,
+						 diff_sql(plan, i == distribution->column_index ?
+								  BULK_SYNC_SHIPPED_OLD(plan, distribution->read_index) :
+								  BULK_SYNC_DIFF_WANTED(i)));
 	}
-	appendStringInfoString(&buf, plan->has_identity ? ") OVERRIDING SYSTEM VALUE SELECT " :
-						   ") SELECT ");
-	separator = "";
-	for (int i = 0; i < plan->ncolumns; i++)
-	{
-		if (!plan->columns[i].insertable)
-			continue;
-		appendStringInfo(&buf, "%s%s", separator, staged_column_sql(plan, i));
-		separator = ", ";
-	}
-	append_new(&buf, plan);
+	appendStringInfo(&buf, ") %sSELECT %s FROM %s AS %s WHERE ",
+					 plan->has_identity ? "OVERRIDING SYSTEM VALUE " : "", values.data, name,
+					 plan->prefix);
+	append_kind(&buf, plan, BULK_SYNC_CHANGE_INSERT);
 	if (plan->options->ignore_conflicts)
-		appendStringInfo(&buf, " ON CONFLICT DO NOTHING RETURNING %s", is_target_sql(plan));
+		appendStringInfoString(&buf, " ON CONFLICT DO NOTHING");
+	if (returning)
+		appendStringInfo(&buf, " RETURNING %s", is_target_sql(plan));
 	return buf.data;
 }

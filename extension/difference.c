@@ -35,6 +35,14 @@ bulk_sync_init_entry(const BulkSyncPlan *plan, TupleDesc desc, AttrNumber attno,
 	TupleDescInitEntryCollation(desc, attno, collation);
 }
 
+/* It is called by another number, as in the row that it is taken from */
+void
+bulk_sync_name_entry(const BulkSyncPlan *plan, TupleDesc desc, AttrNumber place,
+					 AttrNumber attno)
+{
+	namestrcpy(&TupleDescAttr(desc, place - 1)->attname, psprintf("%sc%d", plan->prefix, attno));
+}
+
 static TupleDesc
 difference_desc(const BulkSyncPlan *plan)
 {

@@ -7,27 +7,18 @@
  * Each shard joins its rows, all at the same time.  What comes here are the
  * pairs that differ in some column, and the rows that have no partner; what is
  * to be done about them is decided as ever, in match.c.  Rows that are equal
- * stay where they are, and, where nothing but their being new decides, so do
- * new ones.  Where nothing is to be decided at all, because all that differ are
- * updated in all columns, even those stay, in a table beside the target, and
- * what comes here are their numbers.
+ * stay where they are.  Where nothing is to be decided, because all that differ
+ * are updated in all columns, what differs stays there too, in a table beside the
+ * target, and what comes here are numbers.
  *
  *-------------------------------------------------------------------------
  */
 #include "match.h"
 #include "ship.h"
 
-#include "access/xact.h"
-#include "executor/executor.h"
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
-
-/*
- * Inserting new rows where they lie takes one more join; sending a few of them
- * here and back is cheaper.  Which part of the staged rows is many?
- */
-#define MANY_NEW_ROWS	0.25
 
 /* Of so many staged rows the changes may be worth a table before they are known */
 #define MIN_ROWS_FOR_CHANGES	100000
@@ -118,7 +109,78 @@ receive_pair(TupleTableSlot *slot, void *arg)
 	MemoryContextReset(match->row_context);
 }
 
-/* Deletes and updates, of the table of changes */
+/*-------------------------------------------------------------------------
+ * Changes that stay
+ *-------------------------------------------------------------------------
+ */
+typedef struct ChangesTable
+{
+	const BulkSyncPlan *plan;
+	List	   *attnos;			/* of difference rows, in the order of the table */
+} ChangesTable;
+
+/*
+ * The kind of a row, the wanted row, where the target row is, and last the value
+ * by which it is known on which shard that is.
+ */
+static List *
+attributes_of_changes(const BulkSyncPlan *plan)
+{
+	List	   *attnos = list_make1_int(BULK_SYNC_CHANGE_KIND);
+
+	/* Twice would be too much: Citus must find it in its place */
+	for (int i = 0; i < plan->ncolumns; i++)
+	{
+		if (i != plan->distribution->column_index)
+			attnos = lappend_int(attnos, BULK_SYNC_DIFF_WANTED(i));
+	}
+	if (!plan->single_table)
+		attnos = lappend_int(attnos, BULK_SYNC_DIFF_TABLEOID);
+	attnos = lappend_int(lappend_int(attnos, BULK_SYNC_DIFF_CTID), BULK_SYNC_DIFF_XMIN);
+	return lappend_int(attnos, BULK_SYNC_SHIPPED_OLD(plan, plan->distribution->read_index));
+}
+
+static TupleDesc
+describe_changes(const BulkSyncDifference *difference, const List *attnos)
+{
+	const BulkSyncPlan *plan = difference->plan;
+	TupleDesc	desc = CreateTemplateTupleDesc(list_length(attnos));
+	ListCell   *lc;
+
+	foreach(lc, attnos)
+	{
+		AttrNumber	attno = lfirst_int(lc);
+		AttrNumber	place = foreach_current_index(lc) + 1;
+		Form_pg_attribute attr;
+
+		if (attno == BULK_SYNC_CHANGE_KIND)
+			bulk_sync_init_entry(plan, desc, place, CHAROID, -1, InvalidOid);
+		else
+		{
+			attr = attno < BULK_SYNC_SHIPPED_OLD(plan, 0) ?
+				TupleDescAttr(difference->desc, attno - 1) :
+				TupleDescAttr(plan->read_desc, plan->distribution->read_index);
+			bulk_sync_init_entry(plan, desc, place, attr->atttypid, attr->atttypmod,
+								 attr->attcollation);
+		}
+		bulk_sync_name_entry(plan, desc, place, attno);
+	}
+	return desc;
+}
+
+static void
+fill_changes(const char *name, void *arg)
+{
+	ChangesTable *table = (ChangesTable *) arg;
+	const char *sql = bulk_sync_deparse_fill_changes(table->plan, name, table->attnos);
+
+	if (!bulk_sync_is_handed_on(sql))
+		elog(ERROR, "rows of \"%s\" are not compared on its shards",
+			 RelationGetRelationName(table->plan->target));
+	bulk_sync_run_on_shards(table->plan, sql, NULL, NULL);
+}
+
+/* How many rows of each kind there are */
 static void
 receive_changes(TupleTableSlot *slot, void *arg)
 {
@@ -126,77 +188,54 @@ receive_changes(TupleTableSlot *slot, void *arg)
 
 	difference->planned_deletes = DatumGetInt64(slot->tts_values[0]);
 	difference->planned_updates = DatumGetInt64(slot->tts_values[1]);
-	difference->deletes.rows = difference->planned_deletes;
-	difference->updates.rows = difference->planned_updates;
+	difference->planned_inserts = DatumGetInt64(slot->tts_values[2]);
 }
 
-/* Finds what differs without bringing it here; false if that cannot be */
+/* Has the shards find what differs, and keep it; false if that cannot be */
 static bool
 match_there(ShardMatch *state)
 {
-	const BulkSyncPlan *plan = state->match->plan;
 	BulkSyncDifference *difference = state->match->difference;
-	bool		forced = bulk_sync_applier == BULK_SYNC_APPLIER_DIRECT;
-	int64		matched;
+	const BulkSyncPlan *plan = difference->plan;
+	ChangesTable table = {plan, attributes_of_changes(plan)};
+	bool		many = difference->staged_rows >= MIN_ROWS_FOR_CHANGES ||
+		bulk_sync_applier == BULK_SYNC_APPLIER_DIRECT;
+	MemoryContext oldcontext;
 
-	if (!plan->distribution->changes_may_stay || !plan->distribution->has_addresses ||
-		!bulk_sync_is_worth_a_table(plan, difference->staged_rows) ||
-		(difference->staged_rows < MIN_ROWS_FOR_CHANGES && !forced) ||
-		!bulk_sync_make_changes_table(difference))
+	if (!plan->distribution->changes_may_stay || !plan->distribution->has_addresses || !many ||
+		!bulk_sync_is_worth_a_table(plan, difference->staged_rows))
 		return false;
-	/* Some of its rows may have been written by this node itself */
-	CommandCounterIncrement();
-	PushActiveSnapshot(GetTransactionSnapshot());
+	oldcontext = MemoryContextSwitchTo(difference->context);
+	difference->changes_table =
+		bulk_sync_make_shard_table(plan, describe_changes(difference, table.attnos),
+								   BULK_SYNC_SHIPPED_OLD(plan, plan->distribution->read_index),
+								   fill_changes, &table);
+	MemoryContextSwitchTo(oldcontext);
+	if (difference->changes_table == NULL)
+		return false;
 	bulk_sync_run_on_shards(plan, bulk_sync_deparse_count_changes(plan, difference->changes_table),
 							receive_changes, difference);
-	PopActiveSnapshot();
+	difference->deletes.rows = difference->planned_deletes;
+	difference->updates.rows = difference->planned_updates;
 	state->differing = difference->planned_updates;
-
-	/* A target row has a partner unless it is to be deleted; of those that are not, who knows */
-	matched = difference->rows_in_scope - difference->planned_deletes;
-	state->new_rows = plan->options->delete ? difference->staged_rows - matched :
-		bulk_sync_count_on_shards(plan, bulk_sync_deparse_count_new(plan));
-	if (plan->options->insert)
-		difference->planned_inserts = state->new_rows;
-	else
-		difference->skipped += state->new_rows;
-	difference->new_on_shards = true;
+	state->new_rows = difference->planned_inserts;
+	if (!plan->options->update)
+	{
+		difference->skipped += difference->planned_updates;
+		difference->planned_updates = difference->updates.rows = 0;
+	}
+	if (!plan->options->insert)
+	{
+		difference->skipped += difference->planned_inserts;
+		difference->planned_inserts = 0;
+	}
 	return true;
 }
 
-/* Brings here what differs, to be decided about */
-static void
-match_pairs(ShardMatch *state)
-{
-	BulkSyncMatch *match = state->match;
-	const BulkSyncPlan *plan = match->plan;
-	BulkSyncDifference *difference = match->difference;
-
-	difference->new_on_shards = plan->distribution->new_may_stay &&
-		(bulk_sync_matcher == BULK_SYNC_MATCHER_JOIN ||
-		 difference->staged_rows - difference->rows_in_scope >
-		 difference->staged_rows * MANY_NEW_ROWS);
-	if (difference->new_on_shards)
-	{
-		state->new_rows = bulk_sync_count_on_shards(plan, bulk_sync_deparse_count_new(plan));
-		difference->planned_inserts += state->new_rows;
-	}
-	bulk_sync_run_on_shards(plan, bulk_sync_deparse_pairs(plan, difference->new_on_shards),
-							receive_pair, state);
-	if (bulk_sync_is_on_one_shard(plan))
-		bulk_sync_run_on_shards(plan, bulk_sync_deparse_elsewhere(plan), receive_pair, state);
-}
-
-/*
- * Is it to be known how many rows there are in scope?  They are counted for the
- * limits of deletes, and where new rows may stay on their shards.
+/*-------------------------------------------------------------------------
+ * The match
+ *-------------------------------------------------------------------------
  */
-static bool
-counts_scope(const BulkSyncPlan *plan)
-{
-	return plan->options->max_deletes >= 0 || plan->options->max_delete_fraction >= 0 ||
-		plan->distribution->new_may_stay || plan->distribution->changes_may_stay;
-}
 
 /* Matches all staged rows with the target rows in scope; see bulk_sync_match() */
 void
@@ -219,12 +258,18 @@ bulk_sync_match_on_shards(BulkSyncMatch *match)
 		bulk_sync_run_on_shards(plan, bulk_sync_deparse_duplicates(plan), receive_duplicate,
 								&state);
 	bulk_sync_phase_done("staged rows");
+	if (difference->nduplicate_keys > 0)
+		return;
 
-	if (counts_scope(plan))
+	/* The limits of deletes are about them */
+	if (plan->options->max_deletes >= 0 || plan->options->max_delete_fraction >= 0)
 		rows_in_scope = bulk_sync_count_on_shards(plan, bulk_sync_deparse_count_scope(plan));
-	difference->rows_in_scope = rows_in_scope;
 	if (!match_there(&state))
-		match_pairs(&state);
+	{
+		bulk_sync_run_on_shards(plan, bulk_sync_deparse_pairs(plan), receive_pair, &state);
+		if (bulk_sync_is_on_one_shard(plan))
+			bulk_sync_run_on_shards(plan, bulk_sync_deparse_elsewhere(plan), receive_pair, &state);
+	}
 	difference->unchanged += difference->staged_rows - state.differing - state.new_rows;
 	/* Of pairs only those that differ have been counted */
 	difference->rows_in_scope = rows_in_scope;

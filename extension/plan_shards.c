@@ -82,7 +82,7 @@ key_is_unique(const BulkSyncPlan *plan, Relation rel)
 		AttrNumber	attno = rel == plan->target ? plan->columns[i].target_attno :
 			plan->columns[i].staged_attno;
 
-		if (!TupleDescAttr(RelationGetDescr(rel), attno - 1)->attnotnull)
+		if (!bulk_sync_is_never_null(RelationGetDescr(rel), attno))
 			return false;
 	}
 	foreach(lc, RelationGetIndexList(rel))
@@ -116,21 +116,6 @@ key_is_joinable(const BulkSyncPlan *plan)
 	return true;
 }
 
-/* May new rows go from shard to shard, because nothing else has to be known of them? */
-static bool
-new_rows_may_stay(const BulkSyncPlan *plan)
-{
-	if (!plan->options->insert || plan->nscope_values > 0 ||
-		(plan->scope != NULL && !bulk_sync_condition_is_constant(plan->scope)))
-		return false;
-	for (int i = 0; i < plan->ncolumns; i++)
-	{
-		if (plan->columns[i].assigned && plan->columns[i].insertable)
-			return false;
-	}
-	return true;
-}
-
 /* Is no unique index checked row by row while updates change its values? */
 static bool
 no_value_can_be_traded(const BulkSyncPlan *plan)
@@ -155,16 +140,14 @@ no_value_can_be_traded(const BulkSyncPlan *plan)
 /*
  * May the rows that differ stay on their shards until they are written?  They
  * may if there is nothing to decide about them: a pair that differs is updated in
- * all columns, whatever they hold, and a target row without a partner is deleted.
+ * all columns, whatever they hold, a staged row without a partner is inserted as
+ * it is, and a target row without one is deleted.
  */
 static bool
 changes_may_stay(const BulkSyncPlan *plan)
 {
-	const BulkSyncOptions *options = plan->options;
-
-	if (options->dry_run || !options->update || (options->insert && !plan->distribution->new_may_stay) ||
-		!plan->distribution->has_addresses || plan->update_where != NULL ||
-		plan->nscope_values > 0 ||
+	if (plan->options->dry_run || !plan->distribution->has_addresses ||
+		plan->update_where != NULL || plan->nscope_values > 0 ||
 		(plan->scope != NULL && !bulk_sync_condition_is_constant(plan->scope)))
 		return false;
 	for (int i = 0; i < plan->ncolumns; i++)
@@ -197,7 +180,6 @@ bulk_sync_plan_on_shards(BulkSyncPlan *plan)
 		key_is_unique(plan, plan->target);
 	if (!distribution->on_shards)
 		return;
-	distribution->new_may_stay = new_rows_may_stay(plan);
 	distribution->changes_may_stay = changes_may_stay(plan);
 	distribution->staged_unique = key_is_unique(plan, plan->staged);
 }

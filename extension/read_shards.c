@@ -9,7 +9,9 @@
 #include "match.h"
 #include "ship.h"
 
+#include "access/xact.h"
 #include "nodes/nodeFuncs.h"
+#include "utils/snapmgr.h"
 
 /* So few keys are sent without asking how many rows there are */
 #define FEW_KEYS	1000
@@ -42,9 +44,7 @@ bulk_sync_read_shards(const BulkSyncPlan *plan, const char *sql, const ParamList
  * Reads only rows with staged keys, in rows of that shape, if that is worth while.
  * Returns false if all rows in scope are to be read.
  *
- * Many keys go into a table beside the shards (ship.c), which is the only thing
- * that is ever written while rows are matched; it is dropped before the match is
- * done, and a dry run makes none.
+ * Many keys go into a table beside the shards; a dry run makes none.
  */
 bool
 bulk_sync_read_keys_on_shards(BulkSyncMatch *match, TupleDesc desc, BulkSyncRowCallback receive,
@@ -82,7 +82,8 @@ bulk_sync_read_keys_on_shards(BulkSyncMatch *match, TupleDesc desc, BulkSyncRowC
 
 /*
  * Runs a statement on shards in which the scope values are parameters, and behind
- * them the one value of the distribution column that the scope lets in
+ * them the one value of the distribution column that the scope lets in.  Its
+ * snapshot is new on each node, and so it is on this one.
  */
 uint64
 bulk_sync_run_on_shards(const BulkSyncPlan *plan, const char *sql,
@@ -91,6 +92,7 @@ bulk_sync_run_on_shards(const BulkSyncPlan *plan, const char *sql,
 	Oid		   *types = palloc0((plan->nscope_values + 1) * sizeof(Oid));
 	Datum	   *values = palloc0((plan->nscope_values + 1) * sizeof(Datum));
 	int			nvalues = plan->nscope_values;
+	uint64		processed;
 
 	for (int i = 0; i < plan->nscope_values; i++)
 	{
@@ -102,7 +104,11 @@ bulk_sync_run_on_shards(const BulkSyncPlan *plan, const char *sql,
 		types[nvalues] = exprType((Node *) plan->distribution->pinned);
 		values[nvalues++] = plan->distribution->pinned_value;
 	}
-	return bulk_sync_run_with_values(sql, nvalues, types, values, NULL, callback, arg);
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	processed = bulk_sync_run_with_values(sql, nvalues, types, values, NULL, callback, arg);
+	PopActiveSnapshot();
+	return processed;
 }
 
 static void

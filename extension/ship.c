@@ -9,7 +9,8 @@
  * keys go as arrays of their columns.
  *
  * A statement gets as many rows as are worth its while, and not more than memory
- * allows.
+ * allows.  Many rows that are to be found go into a table beside the shards
+ * instead (shard_table.c), and the statement reads that.
  *
  *-------------------------------------------------------------------------
  */
@@ -37,9 +38,6 @@
 #define MAX_ROWS_TO_FIND	50000
 #define MAX_ROWS_TO_INSERT	100000
 #define MAX_BYTES			(16 * 1024 * 1024)
-
-/* From so many rows on it is worth making a table for those to be found */
-#define MIN_ROWS_FOR_TABLE	10000
 
 struct BulkSyncShipment
 {
@@ -69,8 +67,6 @@ struct BulkSyncShipment
 	Datum	   *params;
 	Datum	   *arrays;			/* among them: the rows */
 	char	   *table;			/* qualified name of where the rows are, or NULL */
-	BulkSyncUpdatePart part;	/* which of the rows that are there */
-	bool		made_there;		/* the rows were never here */
 };
 
 /* Is an attribute of that number one of the old row? */
@@ -167,9 +163,7 @@ init_desc(BulkSyncShipment *shipment, List *attnos)
 		shipment->needs_old |= index >= 0;
 		bulk_sync_init_entry(plan, shipment->desc, i + 1, attr->atttypid, attr->atttypmod,
 							 attr->attcollation);
-		/* Called by what it is, and not by its place */
-		namestrcpy(&TupleDescAttr(shipment->desc, i)->attname,
-				   psprintf("%sc%d", plan->prefix, attno));
+		bulk_sync_name_entry(plan, shipment->desc, i + 1, attno);
 	}
 	shipment->desc = BlessTupleDesc(shipment->desc);
 }
@@ -436,7 +430,7 @@ bulk_sync_run_shipped(const BulkSyncShipment *shipment, const char *sql,
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	sql = shipment->table != NULL ?
-		bulk_sync_deparse_over_table(plan, shipment->table, shipment->part, sql) :
+		bulk_sync_deparse_over_table(plan, shipment->table, BULK_SYNC_ALL_KINDS, sql) :
 		bulk_sync_deparse_shipped(plan, shipment->desc, shipment->by_column, sql);
 	processed = bulk_sync_run_with_values(sql, shipment->nparams, shipment->types,
 										  shipment->params, plan->target, callback, arg);
@@ -449,25 +443,6 @@ bulk_sync_run_shipped(const BulkSyncShipment *shipment, const char *sql,
  * Many rows: in a table beside the shards
  *-------------------------------------------------------------------------
  */
-static void
-run(const BulkSyncShipment *shipment, const char *sql)
-{
-	CommandCounterIncrement();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	bulk_sync_run_with_values(sql, shipment->nparams, shipment->types, shipment->params, NULL,
-							  NULL, NULL);
-	PopActiveSnapshot();
-}
-
-/* May rows go to a table, and are so many of them enough? */
-bool
-bulk_sync_is_worth_a_table(const BulkSyncPlan *plan, int64 rows)
-{
-	int64		few = bulk_sync_applier == BULK_SYNC_APPLIER_DIRECT ? 0 : MIN_ROWS_FOR_TABLE;
-
-	return plan->distribution->attno != InvalidAttrNumber && rows > few &&
-		bulk_sync_applier != BULK_SYNC_APPLIER_SQL && !XactReadOnly;
-}
 
 /* The attribute that says on which shard a row is, or 0 */
 static AttrNumber
@@ -486,92 +461,36 @@ shard_attribute(const BulkSyncShipment *shipment)
 
 /* Puts the rows into the table, load by load */
 static void
-fill_table(BulkSyncShipment *shipment, const char *name)
+fill_table(const char *name, void *arg)
 {
+	BulkSyncShipment *shipment = (BulkSyncShipment *) arg;
+	const char *sql = bulk_sync_deparse_fill_shard_table(shipment->plan, shipment->desc,
+														 shipment->by_column, name);
+
 	shipment->max_rows = MAX_ROWS_TO_INSERT;
 	while (bulk_sync_next_load(shipment))
 	{
 		MemoryContext oldcontext = MemoryContextSwitchTo(shipment->load_context);
 
-		run(shipment, bulk_sync_deparse_fill_shard_table(shipment->plan, shipment->desc,
-														 shipment->by_column, name));
+		CommandCounterIncrement();
+		PushActiveSnapshot(GetTransactionSnapshot());
+		bulk_sync_run_with_values(sql, shipment->nparams, shipment->types, shipment->params,
+								  NULL, NULL, NULL);
+		PopActiveSnapshot();
 		MemoryContextSwitchTo(oldcontext);
 	}
 }
 
-/* The rows are in that table from now on, and go along with no statement */
+/* No rows go along with a statement: those of the last load would, with each */
 static void
-use_table(BulkSyncShipment *shipment, char *name)
+empty_arrays(BulkSyncShipment *shipment)
 {
-	MemoryContext oldcontext = MemoryContextSwitchTo(shipment->context);
+	const Oid  *types = shipment->types + shipment->plan->nscope_values;
 	int			narrays = shipment->by_column ? shipment->desc->natts : 1;
 
-	shipment->table = name;
 	for (int i = 0; i < narrays; i++)
-		shipment->arrays[i] =
-			PointerGetDatum(construct_empty_array(get_element_type(shipment->types[shipment->plan->nscope_values + i])));
+		shipment->arrays[i] = PointerGetDatum(construct_empty_array(get_element_type(types[i])));
 	MemoryContextReset(shipment->load_context);
-	MemoryContextSwitchTo(oldcontext);
-}
-
-/*
- * Makes the table and puts all rows into it.  Its name is like no other: of this
- * backend, and counted.
- */
-static bool
-make_table(void *arg)
-{
-	BulkSyncShipment *shipment = (BulkSyncShipment *) arg;
-	const BulkSyncPlan *plan = shipment->plan;
-	static uint32 counter = 0;
-	char	   *schema = get_namespace_name(RelationGetNamespace(plan->target));
-	char	   *name = psprintf("bulk_sync_%d_%u", MyProcPid, ++counter);
-
-	name = pstrdup(quote_qualified_identifier(schema, name));
-	PushActiveSnapshot(GetTransactionSnapshot());
-	bulk_sync_run_command(bulk_sync_deparse_shard_table(plan, shipment->desc, name));
-	PopActiveSnapshot();
-	run(shipment, bulk_sync_deparse_distribute(plan, name, shard_attribute(shipment)));
-	if (shipment->made_there)
-		run(shipment, bulk_sync_deparse_fill_changes(plan, name, shipment->desc->natts,
-													 shipment->attnos));
-	else
-		fill_table(shipment, name);
-	use_table(shipment, name);
-	return true;
-}
-
-/*
- * Puts all rows into a table of which each shard has its part.  False if there
- * cannot be one: the caller may not create a table in the schema of the target,
- * or Citus makes none at this point of the transaction.  Then they go along with
- * the statements.
- */
-static bool
-try_to_make_table(BulkSyncShipment *shipment)
-{
-	MemoryContext oldcontext = MemoryContextSwitchTo(shipment->context);
-
-	PG_TRY();
-	{
-		(void) bulk_sync_attempt(make_table, shipment);
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(shipment->context);
-		error = CopyErrorData();
-		FlushErrorState();
-		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION ||
-			ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_TRANSACTION_ROLLBACK)
-			ReThrowError(error);
-		ereport(DEBUG1,
-				(errmsg_internal("bulk_sync: no table beside the shards: %s", error->message)));
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(oldcontext);
-	return shipment->table != NULL;
 }
 
 /*
@@ -582,69 +501,32 @@ try_to_make_table(BulkSyncShipment *shipment)
 bool
 bulk_sync_ship_to_table(BulkSyncShipment *shipment)
 {
+	MemoryContext oldcontext = MemoryContextSwitchTo(shipment->context);
+	AttrNumber	attno = shard_attribute(shipment);
 	int			max_rows = shipment->max_rows;
-	bool		done;
 
-	if (!bulk_sync_is_worth_a_table(shipment->plan, shipment->set->rows) ||
-		shard_attribute(shipment) == InvalidAttrNumber)
-		return false;
-	done = try_to_make_table(shipment);
-	shipment->max_rows = max_rows;
-	bulk_sync_rewind_shipment(shipment);
-	bulk_sync_phase_done("rows to shards");
-	return done;
+	if (attno != InvalidAttrNumber &&
+		bulk_sync_is_worth_a_table(shipment->plan, shipment->set->rows))
+	{
+		shipment->table = bulk_sync_make_shard_table(shipment->plan, shipment->desc, attno,
+													 fill_table, shipment);
+		if (shipment->table != NULL)
+			empty_arrays(shipment);
+		shipment->max_rows = max_rows;
+		bulk_sync_rewind_shipment(shipment);
+		bulk_sync_phase_done("rows to shards");
+	}
+	MemoryContextSwitchTo(oldcontext);
+	return shipment->table != NULL;
 }
 
 void
 bulk_sync_end_shipment(BulkSyncShipment *shipment)
 {
-	if (shipment->table != NULL && !shipment->made_there)
-		bulk_sync_run_command(bulk_sync_deparse_drop_table(shipment->table));
+	if (shipment->table != NULL)
+		bulk_sync_drop_shard_table(shipment->table);
 	ExecDropSingleTupleTableSlot(shipment->slot);
 	if (shipment->econtext != NULL)
 		FreeExprContext(shipment->econtext, true);
 	MemoryContextDelete(shipment->context);
-}
-
-/*-------------------------------------------------------------------------
- * Rows that are made on the shards
- *-------------------------------------------------------------------------
- */
-
-/*
- * Has the shards join what lies there and puts the rows that differ into a table
- * beside them.  False if there cannot be one.
- */
-bool
-bulk_sync_make_changes_table(BulkSyncDifference *difference)
-{
-	BulkSyncShipment *shipment = bulk_sync_begin_shipment(difference, &difference->updates,
-														  BULK_SYNC_SHIP_CHANGES, true);
-
-	shipment->made_there = true;
-	if (try_to_make_table(shipment))
-		difference->changes_table = MemoryContextStrdup(difference->context, shipment->table);
-	bulk_sync_end_shipment(shipment);
-	return difference->changes_table != NULL;
-}
-
-/* The rows of one kind in that table, to be used as if they had been sent */
-BulkSyncShipment *
-bulk_sync_begin_shipment_there(BulkSyncDifference *difference, const BulkSyncRowSet *set,
-							   BulkSyncShipmentKind kind, BulkSyncUpdatePart part)
-{
-	BulkSyncShipment *shipment = bulk_sync_begin_shipment(difference, set, kind, true);
-
-	shipment->made_there = true;
-	shipment->part = part;
-	use_table(shipment, difference->changes_table);
-	return shipment;
-}
-
-void
-bulk_sync_drop_changes_table(BulkSyncDifference *difference)
-{
-	if (difference->changes_table != NULL)
-		bulk_sync_run_command(bulk_sync_deparse_drop_table(difference->changes_table));
-	difference->changes_table = NULL;
 }

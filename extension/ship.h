@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * ship.h
- *	  Rows that go to shards along with a statement (ship.c).
+ *	  Rows that go to shards along with a statement (ship.c), and tables for
+ *	  them (shard_table.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -26,19 +27,19 @@ extern Oid	bulk_sync_shipped_type(Oid type);
 extern BulkSyncShipment *bulk_sync_begin_shipment(BulkSyncDifference *difference,
 												  const BulkSyncRowSet *set,
 												  BulkSyncShipmentKind kind, bool by_address);
-extern BulkSyncShipment *bulk_sync_begin_shipment_there(BulkSyncDifference *difference,
-														const BulkSyncRowSet *set,
-														BulkSyncShipmentKind kind,
-														BulkSyncUpdatePart part);
 extern BulkSyncFind bulk_sync_shipment_find(const BulkSyncShipment *shipment);
-extern bool bulk_sync_is_worth_a_table(const BulkSyncPlan *plan, int64 rows);
 extern bool bulk_sync_ship_to_table(BulkSyncShipment *shipment);
 extern void bulk_sync_rewind_shipment(BulkSyncShipment *shipment);
 extern bool bulk_sync_next_load(BulkSyncShipment *shipment);
 extern uint64 bulk_sync_run_shipped(const BulkSyncShipment *shipment, const char *sql,
 									BulkSyncRowCallback callback, void *arg);
 extern void bulk_sync_end_shipment(BulkSyncShipment *shipment);
-extern bool bulk_sync_make_changes_table(BulkSyncDifference *difference);
-extern void bulk_sync_drop_changes_table(BulkSyncDifference *difference);
+
+/* in shard_table.c */
+extern bool bulk_sync_is_worth_a_table(const BulkSyncPlan *plan, int64 rows);
+extern char *bulk_sync_make_shard_table(const BulkSyncPlan *plan, TupleDesc desc,
+										AttrNumber attno,
+										void (*fill) (const char *name, void *arg), void *arg);
+extern void bulk_sync_drop_shard_table(const char *name);
 
 #endif							/* BULK_SYNC_SHIP_H */

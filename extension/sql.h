@@ -68,19 +68,24 @@ extern const char *bulk_sync_deparse_distribute(const BulkSyncPlan *plan, const 
 extern const char *bulk_sync_deparse_fill_shard_table(const BulkSyncPlan *plan, TupleDesc desc,
 													  bool by_column, const char *name);
 extern const char *bulk_sync_deparse_over_table(const BulkSyncPlan *plan, const char *name,
-												BulkSyncUpdatePart part, const char *statement);
+												char kind, const char *statement);
 
-/* in deparse_shards.c */
+/* in deparse_shards.c; the kinds of rows in a table of changes, in this attribute */
+#define BULK_SYNC_CHANGE_KIND	0
+#define BULK_SYNC_ALL_KINDS		'\0'
+#define BULK_SYNC_CHANGE_DELETE	'd'
+#define BULK_SYNC_CHANGE_UPDATE	'u'
+#define BULK_SYNC_CHANGE_INSERT	'i'
 extern const char *bulk_sync_deparse_count_staged(const BulkSyncPlan *plan);
 extern const char *bulk_sync_deparse_duplicates(const BulkSyncPlan *plan);
-extern const char *bulk_sync_deparse_pairs(const BulkSyncPlan *plan, bool new_on_shards);
+extern const char *bulk_sync_deparse_pairs(const BulkSyncPlan *plan);
 extern const char *bulk_sync_deparse_elsewhere(const BulkSyncPlan *plan);
 extern const char *bulk_sync_deparse_count_scope(const BulkSyncPlan *plan);
-extern const char *bulk_sync_deparse_count_new(const BulkSyncPlan *plan);
 extern const char *bulk_sync_deparse_fill_changes(const BulkSyncPlan *plan, const char *name,
-												  int natts, const AttrNumber *attnos);
+												  const List *attnos);
 extern const char *bulk_sync_deparse_count_changes(const BulkSyncPlan *plan, const char *name);
-extern const char *bulk_sync_deparse_insert_new(const BulkSyncPlan *plan);
+extern const char *bulk_sync_deparse_insert_changes(const BulkSyncPlan *plan, const char *name,
+													bool returning);
 
 /* What is special about a statement: flags of bulk_sync_prepare() */
 #define BULK_SYNC_BY_ADDRESS	0x01	/* fetches each row by its tid */
@@ -95,6 +100,7 @@ extern BulkSyncStatement *bulk_sync_prepare(const char *sql, const Oid *param_ty
 extern uint64 bulk_sync_run_with_values(const char *sql, int nvalues, const Oid *types,
 										const Datum *values, Relation target,
 										BulkSyncRowCallback callback, void *arg);
+extern bool bulk_sync_is_handed_on(const char *sql);
 extern BulkSyncStatement *bulk_sync_prepare_read(const char *sql, const Oid *param_types,
 												 int nparams, QueryEnvironment *env,
 												 Relation target, ParamListInfo params,

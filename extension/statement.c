@@ -20,6 +20,7 @@
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "nodes/extensible.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
@@ -561,6 +562,33 @@ bulk_sync_run_with_values(const char *sql, int nvalues, const Oid *types, const 
 							  callback, arg);
 	AtEOXact_GUC(true, nestlevel);
 	return processed;
+}
+
+/*
+ * Does Citus hand a statement that inserts on to the shards as a whole?  If not it
+ * reads the rows first, and its parts may see different ones.  What it is going to
+ * do is known by the name of its plan.
+ */
+bool
+bulk_sync_is_handed_on(const char *sql)
+{
+	int			nestlevel = NewGUCNestLevel();
+	BulkSyncStatement *statement;
+	bool		result = true;
+	ListCell   *lc;
+
+	set_as_shards_read();
+	statement = plan_statement(analyze_statement(sql, NULL, 0, NULL, NULL, NULL), sql, NULL, NULL,
+							   false);
+	foreach(lc, statement->stmts)
+	{
+		CustomScan *scan = (CustomScan *) lfirst_node(PlannedStmt, lc)->planTree;
+
+		result = result && IsA(scan, CustomScan) &&
+			strcmp(scan->methods->CustomName, "Citus Adaptive") == 0;
+	}
+	AtEOXact_GUC(true, nestlevel);
+	return result;
 }
 
 /* An environment in which "name" is the rows of a tuplestore */

@@ -16,6 +16,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/stratnum.h"
+#include "catalog/pg_am.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
@@ -56,7 +57,7 @@ describe_index(Relation rel)
 	Form_pg_index form = rel->rd_index;
 	BulkSyncUniqueIndex *index;
 
-	if (!form->indisunique || !form->indimmediate ||
+	if (!form->indisunique || !form->indimmediate || rel->rd_rel->relam != BTREE_AM_OID ||
 		!heap_attisnull(rel->rd_indextuple, Anum_pg_index_indexprs, NULL) ||
 		!heap_attisnull(rel->rd_indextuple, Anum_pg_index_indpred, NULL))
 		return NULL;

@@ -4,6 +4,7 @@ import re
 from changes import FEED, ROWS, STAGED, TARGET, UPSERT, WHOLE, call
 from sessions import COUNTS, WAITING
 from client import wait_until
+from pair import outcome
 
 HASHED = ('hash', 'partitioned')
 PERMANENT = 'create table staged (k int, g int, v text, n numeric)'
@@ -73,12 +74,9 @@ def changes_that_stay(test):
         pair.same_rows(options)
         pair.both('rollback')
     before = pair.places()
-    pair.far.query('set client_min_messages to notice; set citus.log_remote_commands to on')
-    pair.far.notices.clear()
-    pair.same(call(WHOLE, 'max_deletes => 5', 'max_delete_fraction => 0.3'), (19, 4, 5, 10, 0, 5))
-    tables = set(re.findall(r'bulk_sync_\d+_\d+(?=_\d)', '\n'.join(pair.far.notices)))
+    tables = tables_made(pair, 'begin; ' + call(WHOLE) + '; rollback')
     assert len(tables) == 1, 'not one table beside the shards: %s' % tables
-    pair.far.query('set citus.log_remote_commands to off')
+    pair.same(call(WHOLE, 'max_deletes => 5', 'max_delete_fraction => 0.3'), (19, 4, 5, 10, 0, 5))
     pair.untouched(before, 10)
     pair.same(call(WHOLE), (19, 0, 0, 19, 0, 0))
     pair.both("insert into staged values (3, 3, 'w', 3)")
@@ -86,6 +84,73 @@ def changes_that_stay(test):
     pair.both("truncate staged")
     pair.same(call(WHOLE), 'SY002', also=('SY001',))
     pair.same(call(WHOLE, 'allow_empty => true'), (0, 0, 0, 0, 0, 19))
+
+
+def tables_made(pair, sql):
+    """Which tables a call makes beside the shards, by what Citus says it sends."""
+    pair.far.query('set client_min_messages to notice; set citus.log_remote_commands to on')
+    pair.far.notices.clear()
+    pair.far.query(sql)
+    pair.far.query('set citus.log_remote_commands to off')
+    return set(re.findall(r'bulk_sync_\d+_\d+(?=_\d)', '\n'.join(pair.far.notices)))
+
+
+def keys_that_stay(test):
+    """Whatever type distributes the rows: shards compare them by themselves."""
+    for kind, value in (('varchar(20)', "'k' || i"), ('text', "'k' || i"), ('bigint', 'i'), ('uuid', 'md5(i::text)::uuid'), ('date', "'2024-01-01'::date + i"),
+                        ('timestamptz', "'2024-01-01 00:00Z'::timestamptz + i * interval '1 s'"), ('bytea', 'int4send(i)'), ('inet', "'10.0.0.0'::inet + i")):
+        columns = '(k %s, k2 varchar(9), a int, b text[], d varchar(5)' % kind
+        pair = test.pair('create table target %s, primary key (k, k2))' % columns, "insert into target select %s, i, i, array['x', i::text], i from generate_series(1, 50) as i" % value,
+                         'create table staged %s)' % columns, "insert into staged select %s, i, i %% 7 + i, array['x', i::text], i from generate_series(10, 60) as i" % value,
+                         'set bulk_sync.applier to direct', distributed=('target', 'staged'))
+        tables = tables_made(pair, 'begin; ' + call(WHOLE, key='{k,k2}') + '; rollback')
+        assert len(tables) == 1, '%s: not one table beside the shards: %s' % (kind, tables)
+        pair.same(call(WHOLE, key='{k,k2}'), (51, 10, 35, 6, 0, 9))
+        pair.same(call(WHOLE, key='{k,k2}'), (51, 0, 0, 51, 0, 0))
+        pair.close()
+
+
+def new_rows_before_deletes(test):
+    """Which rows are new is found out before the first write: a row that a cascade deletes is not put back."""
+    columns = '(k int, id int, boss int, v text, primary key (k, id)'
+    pair = test.pair('create table target %s, foreign key (k, boss) references target on delete cascade)' % columns, "insert into target values (1, 1, null, 'v'), (1, 2, 1, 'v'), (1, 4, null, 'v')",
+                     'create table staged %s)' % columns, "insert into staged values (1, 2, 1, 'v'), (1, 4, null, 'v'), (1, 3, null, 'v')",
+                     'set bulk_sync.applier to direct', distributed=('target', 'staged'))
+    pair.same(call(WHOLE, key='{k,id}'), (3, 1, 0, 2, 0, 1))
+
+
+def refused_on_shards(test):
+    """What refuses a new row that lies on a shard already is told as it is."""
+    pair = test.pair("create table target (k int primary key, n serial, v text check (v <> 'bad'), u int)", "insert into target (k, v, u) select k, 'v', k from generate_series(1, 20) as k",
+                     'create unique index on target (k, u)', 'create table staged (k int, v text, u int)', "insert into staged select k, 'v', k from generate_series(1, 30) as k",
+                     'set bulk_sync.applier to direct', distributed=('target', 'staged'))
+    for change, code in (("update staged set v = 'bad' where k = 25", '23514'), ("update staged set v = 'bad' where k in (5, 25)", '23514'),
+                         ('alter table target add check (k <> 30)', '23514')):
+        pair.both('begin; savepoint a')
+        pair.both(change)
+        for connection in (pair.near, pair.far):
+            answer = outcome(connection, call(WHOLE, "columns => '{v,u}'"))
+            assert answer == code, '%s: %s' % (change, answer)
+        pair.both('rollback to a')
+        pair.agree(call(WHOLE, "columns => '{v,u}'"), (30, 10, 0, 20, 0, 0))
+        pair.both('rollback')
+
+
+def odd_uniqueness(test):
+    """What looks like a unique key in version 18, and is none: WITHOUT OVERLAPS, NOT NULL that is not valid."""
+    if int(test.cluster.watching[0].value('show server_version_num')) < 180000:
+        return 'needs version 18'
+    pair = test.pair('create table target (k int4range, v daterange, n int, x text, primary key (k, v without overlaps), unique (k, n))',
+                     "insert into target select int4range(i, i + 1), daterange('2024-01-01', '2024-02-01'), i, 'x' from generate_series(1, 9) as i",
+                     'create table staged (k int4range, v daterange, n int, x text, primary key (k, n))',
+                     "insert into staged select int4range(i, i + 1), daterange('2024-01-01', '2024-03-01'), i, 'x' from generate_series(5, 12) as i",
+                     'set bulk_sync.applier to direct', distributed=('target', 'staged'))
+    pair.same(call(WHOLE, key='{k,n}'), (8, 3, 5, 0, 0, 4))
+    pair.close()
+    pair = test.pair('create table target (k int, n int, v text, unique (k, n))', "insert into target values (1, null, 'v')", 'alter table target add constraint filled not null n not valid',
+                     'create table staged (k int, n int, v text)', "insert into staged values (1, null, 'v')", 'set bulk_sync.applier to direct', distributed=('target', 'staged'))
+    pair.same(call(WHOLE, key='{k,n}'), (1, 0, 0, 1, 0, 0))
+    return None
 
 
 def what_does_not_stay(test):
@@ -143,6 +208,10 @@ TESTS = [
     ('every way of writing, NULLs in keys', null_keys, HASHED),
     ('many rows', many_rows, HASHED),
     ('changes that stay on their shards', changes_that_stay, HASHED),
+    ('changes that stay, by keys of many types', keys_that_stay, ('hash',)),
+    ('new rows are found before others are deleted', new_rows_before_deletes, ('hash',)),
+    ('new rows are refused on their shards', refused_on_shards, HASHED),
+    ('uniqueness that is none', odd_uniqueness, ('hash',)),
     ('changes that do not', what_does_not_stay, HASHED),
     ('no table beside the shards', no_table, ('hash',)),
     ('a row that changes at its address', changed_by_address, HASHED),
