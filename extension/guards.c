@@ -117,6 +117,8 @@ check_shards(const BulkSyncDifference *difference)
 					plan->columns[plan->distribution->column_index].name,
 					RelationGetRelationName(plan->target)),
 			 errdetail("Key: %s.", difference->moved),
+			 plan->columns[plan->distribution->column_index].key ?
+			 errhint("Stage the value as the row has it.") :
 			 errhint("Stage the value that the row has, or name the column in \"insert_only_columns\".")));
 }
 

@@ -137,6 +137,9 @@ no_value_can_be_traded(const BulkSyncPlan *plan)
 	return true;
 }
 
+/* Beside the columns of a pair: what it is, and where its target row is */
+#define OTHER_COLUMNS	6
+
 /*
  * May the rows that differ stay on their shards until they are written?  They
  * may if there is nothing to decide about them: a pair that differs is updated in
@@ -147,6 +150,7 @@ static bool
 changes_may_stay(const BulkSyncPlan *plan)
 {
 	if (plan->options->dry_run || !plan->distribution->has_addresses ||
+		plan->ncolumns + OTHER_COLUMNS > MaxHeapAttributeNumber ||
 		plan->update_where != NULL || plan->nscope_values > 0 ||
 		(plan->scope != NULL && !bulk_sync_condition_is_constant(plan->scope)))
 		return false;
@@ -176,6 +180,7 @@ bulk_sync_plan_on_shards(BulkSyncPlan *plan)
 		(bulk_sync_matcher == BULK_SYNC_MATCHER_AUTO ||
 		 bulk_sync_matcher == BULK_SYNC_MATCHER_JOIN) &&
 		check_enable_rls(RelationGetRelid(plan->staged), InvalidOid, true) != RLS_ENABLED &&
+		plan->ncolumns + plan->nread + OTHER_COLUMNS <= MaxTupleAttributeNumber &&
 		bulk_sync_lies_beside_target(plan) && needs_no_conversion(plan) && key_is_joinable(plan) &&
 		key_is_unique(plan, plan->target);
 	if (!distribution->on_shards)

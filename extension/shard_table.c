@@ -13,8 +13,10 @@
 
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "commands/trigger.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -35,6 +37,19 @@ typedef struct Making
 	char	   *name;			/* once it is filled */
 } Making;
 
+/*
+ * Does Citus carry DDL to the other nodes?  A session may forbid it, or that its
+ * triggers fire; then a table would be left there when it is dropped here.
+ */
+static bool
+ddl_reaches_shards(void)
+{
+	const char *propagation = GetConfigOption("citus.enable_ddl_propagation", true, false);
+
+	return (propagation == NULL || strcmp(propagation, "on") == 0) &&
+		SessionReplicationRole != SESSION_REPLICATION_ROLE_REPLICA;
+}
+
 /* May there be a table, and are so many rows enough for one? */
 bool
 bulk_sync_is_worth_a_table(const BulkSyncPlan *plan, int64 rows)
@@ -43,7 +58,7 @@ bulk_sync_is_worth_a_table(const BulkSyncPlan *plan, int64 rows)
 
 	return plan->distribution->attno != InvalidAttrNumber && rows > few &&
 		!plan->distribution->no_tables && bulk_sync_applier != BULK_SYNC_APPLIER_SQL &&
-		!XactReadOnly;
+		!XactReadOnly && ddl_reaches_shards();
 }
 
 /* Its name is like no other: of this backend, and counted */

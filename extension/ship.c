@@ -143,7 +143,7 @@ init_desc(BulkSyncShipment *shipment, List *attnos)
 	int			natts = list_length(attnos);
 	ListCell   *lc;
 
-	if (natts > MaxTupleAttributeNumber)
+	if (natts > MaxHeapAttributeNumber)
 		ereport(ERROR,
 				(errcode(ERRCODE_TOO_MANY_COLUMNS),
 				 errmsg("distributed table \"%s\" has too many columns to be synced",

@@ -183,6 +183,36 @@ def no_table(test):
     pair.far.query('drop role nobody_much')
 
 
+def ddl_stays_here(test):
+    """Where other nodes would not hear that a table is dropped, none is made."""
+    for setting in ('citus.enable_ddl_propagation to off', 'session_replication_role to replica'):
+        for staged in (STAGED, PERMANENT):
+            pair = test.pair(TARGET, ROWS, staged, FEED, 'set bulk_sync.applier to direct', distributed=('target', 'staged') if staged == PERMANENT else ('target',))
+            pair.far.query('set ' + setting)
+            pair.same(call(WHOLE), COUNTS)
+            pair.far.query('reset citus.enable_ddl_propagation; reset session_replication_role')
+            pair.close()
+
+
+def many_columns(test):
+    """A table may have more columns than a query can give of two rows."""
+    for columns in (500, 900):
+        names = ['c%d' % i for i in range(columns)]
+        pair = test.pair('create table target (k int primary key, %s)' % ', '.join(name + ' int' for name in names), 'insert into target (k, c1) select k, 1 from generate_series(1, 5) as k',
+                         'create table staged (k int primary key, %s)' % ', '.join(name + ' int' for name in names), 'insert into staged (k, c1) select k, k % 2 from generate_series(2, 7) as k',
+                         distributed=('target', 'staged'))
+        for applier in APPLIERS:
+            forced(pair, 'auto', applier)
+            dry, real = (outcome(pair.far, sql) for sql in (call(WHOLE, 'dry_run => true'), 'begin; ' + call(WHOLE)))
+            pair.far.query('rollback')
+            assert real in (dry, '54011'), '%d columns: %s, a dry run %s' % (columns, real, dry)
+            if isinstance(real, str):
+                assert pair.error_of(call(WHOLE)).hint, '%d columns: no hint' % columns
+            else:
+                assert real == [('6', '2', '2', '2', '0', '1')], real
+        pair.close()
+
+
 def changed_by_address(test):
     """A row that is found by its address is still looked at in the version that another session made of it."""
     for change, expected in (("update target set v = 'theirs' where k = 12", (19, 4, 5, 10, 0, 5)),
@@ -214,5 +244,7 @@ TESTS = [
     ('uniqueness that is none', odd_uniqueness, ('hash',)),
     ('changes that do not', what_does_not_stay, HASHED),
     ('no table beside the shards', no_table, ('hash',)),
+    ('no table where DDL stays on this node', ddl_stays_here, HASHED),
+    ('many columns', many_columns, ('hash',)),
     ('a row that changes at its address', changed_by_address, HASHED),
 ]
