@@ -374,6 +374,41 @@ def no_update_is_lost(test):
     return '%d updates beside %d calls, %d of which gave 40001' % (counted, calls, failed)
 
 
+def cancels_of_releases(test):
+    """At the moment at which other nodes are told of the end of a savepoint: the session is not left in a transaction."""
+    rows = "insert into target select k, 'v' || k from generate_series(1, 1000) as k", "insert into staged select k, 'w' || k from generate_series(501, 2000) as k"
+    for distributed in (('target',), ('target', 'staged')):
+        pair = test.pair('create table target (k int primary key, v text)', rows[0], 'create %stable staged (k int primary key, v text)' % ('' if len(distributed) > 1 else 'temporary '), rows[1],
+                         'set bulk_sync.applier to direct', distributed=distributed)
+        before, answers = checksum(pair), {}
+        pair.far.query('set citus.log_remote_commands to on; set client_min_messages to notice')
+        for number in range(60):
+            waited = [number % 12 + 1]
+
+            def heard(message):
+                waited[0] -= 'issuing RELEASE' in message
+                if waited[0] == 0:
+                    waited[0] = -1
+                    # sooner there than a request for which a process has to start
+                    pair.cluster.watching[0].query('select pg_cancel_backend(%d)' % pair.far.pid)
+            pair.far.heard = heard
+            answer = outcome(pair.far, call(WHOLE))
+            pair.far.heard = lambda message: None
+            assert pair.far.status == 'I', 'the session is in a transaction that nobody began (%s)' % pair.far.status
+            assert pair.far.value('select 1') == '1'
+            if isinstance(answer, str):
+                assert answer in ('57014', '25P02'), answer
+                assert checksum(pair) == before, 'a cancelled call has changed something'
+            else:
+                pair.far.query("begin; delete from target; %s; commit" % rows[0])
+                answer = 'done'
+            answers[answer] = answers.get(answer, 0) + 1
+        pair.far.query('set citus.log_remote_commands to off')
+        pair.cluster.is_calm()
+        pair.close()
+    return 'of the last kind: ' + ', '.join('%d %s' % (number, answer) for answer, number in sorted(answers.items()))
+
+
 def cancels(test):
     """At any moment: nothing is written, nothing is left, on any node."""
     pair = test.pair('create table target (k int primary key, v text)', "insert into target select k, 'v' || k from generate_series(1, 20000) as k",
@@ -676,6 +711,7 @@ TESTS = [
     ('calls follow each other', calls_in_turn, KINDS),
     ('REPEATABLE READ', old_pictures, KINDS),
     ('no update is lost', no_update_is_lost, KINDS),
+    ('cancels of the end of a savepoint', cancels_of_releases, ('hash',)),
     ('cancels', cancels, KINDS),
     ('broken connections', lost_workers, FAR),
     ('lock timeouts', lock_timeouts, KINDS),

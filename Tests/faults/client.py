@@ -26,6 +26,8 @@ class Connection:
     def __init__(self, directory, port, user, database, options=''):
         self.address = '%s/.s.PGSQL.%s' % (directory, port)
         self.warnings, self.notices, self.buffer, self.pid, self.key = [], [], b'', None, None
+        self.heard = lambda message: None                        # called with each NOTICE, as it arrives
+        self.status = None                                       # I: idle, T: in a transaction, E: in one that has failed
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self.socket.connect(self.address)
@@ -143,9 +145,11 @@ class Connection:
                     self.warnings.append(notice.get('M'))
                 elif notice.get('V') == 'NOTICE':
                     self.notices.append(notice.get('M'))
+                    self.heard(notice.get('M'))
             elif kind == b'K':
                 self.pid, self.key = struct.unpack('!ii', payload[:8])
             elif kind == b'Z':
+                self.status = payload.decode()
                 if error is not None:
                     raise error
                 return rows

@@ -17,7 +17,9 @@ build_from_source() {
     at_exit rm -rf "$work"
     fetch_source "$work"
     say "building PostgreSQL $kind"
-    configure=(--prefix="$directory" --enable-cassert --enable-debug --with-icu --with-libxml --without-readline)
+    # Debian's source installs libraries into the system's folder, over the server that is there, unless their own is named so.
+    configure=(--prefix="$directory" --libdir="$directory/lib/postgresql" --enable-cassert --enable-debug --with-icu --with-libxml
+        --without-readline)
     case $kind in
     *-sanitize)
         # Without recovery: a finding ends the backend, and so the test. The server itself asks for -fwrapv.
@@ -32,6 +34,9 @@ build_from_source() {
         cd "$work/source"
         ./configure "${configure[@]}" CFLAGS="$flags"
         make -j "$(nproc)" world-bin
+        # shellcheck disable=SC2016 # for make
+        place="$(printf 'top_builddir = .\ninclude src/Makefile.global\nplace: ; @echo $(pkglibdir)\n' | make -s -f - place)"
+        [[ "$place" == "$directory"/* ]] || { echo "libraries would go to $place"; exit 1; }
         make install-world-bin
     ) >"$log" 2>&1 || { tail -n 30 "$log" >&2; die "PostgreSQL $kind does not build"; }
     cp "$work/source/src/tools/valgrind.supp" "$directory/"
