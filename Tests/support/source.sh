@@ -73,8 +73,9 @@ fetch_source_from() {
 # copy_from_source KIND COPY: the directories are relative to the executables, as in the other installations.
 copy_from_source() {
     local kind=$1 copy=$2 built="$SERVER_CACHE-$1"
-    if [ ! -d "$built" ]; then
-        rm -rf "$built.new"
+    # One that was built before its libraries had a place of their own is of no use
+    if [ ! -d "$built" ] || [[ "$("$built/bin/pg_config" --pkglibdir)" != "$built"/* ]]; then
+        rm -rf "$built" "$built.new"
         build_from_source "$kind" "$built.new"
         mv "$built.new" "$built"
     fi
