@@ -395,7 +395,15 @@ def cancels_of_releases(test):
             answer = outcome(pair.far, call(WHOLE))
             pair.far.heard = lambda message: None
             assert pair.far.status == 'I', 'the session is in a transaction that nobody began (%s)' % pair.far.status
-            assert pair.far.value('select 1') == '1'
+            try:
+                assert pair.far.value('select 1') == '1'
+            except Lost:
+                # version 18 may end a session that cannot end its subtransaction
+                pair.far = pair.session('far')
+                pair.far.query('set bulk_sync.applier to direct; set citus.log_remote_commands to on; set client_min_messages to notice')
+                if 'staged' not in distributed:
+                    pair.far.query('create temporary table staged (k int primary key, v text); ' + rows[1])
+                answers['ended'] = answers.get('ended', 0) + 1
             if isinstance(answer, str):
                 # a node that was cancelled as well may answer first; Citus has these for its own savepoints too
                 assert answer in ('57014', '25P02', 'XX000'), answer
