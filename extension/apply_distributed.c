@@ -14,7 +14,6 @@
 #include "apply.h"
 
 #include "access/xact.h"
-#include "utils/snapmgr.h"
 
 #include "ship.h"
 
@@ -155,51 +154,37 @@ write_inserts(Writing *writing)
  *-------------------------------------------------------------------------
  */
 
-/* Runs a statement over the rows of one kind; returns the number of rows written */
+/* Runs a statement over rows of their table; returns the number of rows written */
 static int64
-run_there(BulkSyncApply *state, char kind, const char *sql, bool returning)
+run_there(BulkSyncApply *state, const char *sql, bool returning)
 {
-	const BulkSyncPlan *plan = state->plan;
 	int64		before = state->returned;
 	int64		processed;
 
-	CommandCounterIncrement();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	if (kind != BULK_SYNC_CHANGE_INSERT)
-		sql = bulk_sync_deparse_over_table(plan, state->difference->changes_table, kind, sql);
-	processed = bulk_sync_run_with_values(sql, 0, NULL, NULL, plan->target,
-										  returning ? bulk_sync_receive_written : NULL, state);
-	PopActiveSnapshot();
+	processed = bulk_sync_run_afresh(sql, 0, NULL, NULL, state->plan->target,
+									 returning ? bulk_sync_receive_written : NULL, state);
 	return returning ? state->returned - before : processed;
 }
 
+/* Deletes or updates; false if a row is no longer what was read */
 static bool
-write_deletes_there(Writing *writing)
+write_there(Writing *writing, char kind)
 {
 	BulkSyncApply *state = &writing->state;
-	int64		planned = state->difference->planned_deletes;
+	BulkSyncDifference *difference = state->difference;
+	bool		deletes = kind == BULK_SYNC_CHANGE_DELETE;
+	int64		planned = deletes ? difference->planned_deletes : difference->planned_updates;
+	int64	   *written = deletes ? &writing->deleted : &writing->updated;
+	const char *sql;
 
-	if (planned > 0)
-		writing->deleted = run_there(state, BULK_SYNC_CHANGE_DELETE,
-									 bulk_sync_deparse_delete(state->plan,
-															  BULK_SYNC_FIND_BY_ADDRESS, false),
-									 false);
-	return writing->deleted == planned;
-}
-
-static bool
-write_updates_there(Writing *writing)
-{
-	BulkSyncApply *state = &writing->state;
-	int64		planned = state->difference->planned_updates;
-
-	if (planned > 0)
-		writing->updated = run_there(state, BULK_SYNC_CHANGE_UPDATE,
-									 bulk_sync_deparse_update(state->plan, state->difference,
-															  BULK_SYNC_UPDATE_ALL,
-															  BULK_SYNC_FIND_BY_ADDRESS, false),
-									 false);
-	return writing->updated == planned;
+	if (planned == 0)
+		return true;
+	sql = deletes ? bulk_sync_deparse_delete(state->plan, BULK_SYNC_FIND_BY_ADDRESS, false) :
+		bulk_sync_deparse_update(state->plan, difference, BULK_SYNC_UPDATE_ALL,
+								 BULK_SYNC_FIND_BY_ADDRESS, false);
+	sql = bulk_sync_deparse_over_table(state->plan, difference->changes_table, kind, sql);
+	*written = run_there(state, sql, false);
+	return *written == planned;
 }
 
 static void
@@ -208,16 +193,15 @@ write_inserts_there(Writing *writing)
 	BulkSyncApply *state = &writing->state;
 	const BulkSyncPlan *plan = state->plan;
 	bool		returning = plan->options->ignore_conflicts || writing->for_error;
+	const char *sql;
 
 	if (state->difference->planned_inserts == 0)
 		return;
 	writing->inserting = true;
 	state->check_scope = false;
 	state->is_update = false;
-	writing->inserted = run_there(state, BULK_SYNC_CHANGE_INSERT,
-								  bulk_sync_deparse_insert_changes(plan, state->difference->changes_table,
-																   returning),
-								  returning);
+	sql = bulk_sync_deparse_insert_changes(plan, state->difference->changes_table, returning);
+	writing->inserted = run_there(state, sql, returning);
 }
 
 static bool
@@ -227,11 +211,11 @@ write_difference(void *arg)
 	bool		there = writing->state.difference->changes_table != NULL;
 	bool		found;
 
-	found = there ? write_deletes_there(writing) : write_deletes(writing);
+	found = there ? write_there(writing, BULK_SYNC_CHANGE_DELETE) : write_deletes(writing);
 	bulk_sync_phase_done("deletes");
 	if (!found)
 		return false;
-	found = there ? write_updates_there(writing) : write_updates(writing);
+	found = there ? write_there(writing, BULK_SYNC_CHANGE_UPDATE) : write_updates(writing);
 	bulk_sync_phase_done("updates");
 	if (!found)
 		return false;

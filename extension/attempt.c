@@ -40,6 +40,7 @@ bulk_sync_attempt(bool (*function) (void *arg), void *arg)
 	PG_TRY();
 	{
 		done = function(arg);
+		/* Citus may fail to tell other nodes of it, or be cancelled meanwhile */
 		if (done)
 			ReleaseCurrentSubTransaction();
 	}

@@ -447,6 +447,27 @@ append_insert_order(StringInfo buf, const BulkSyncPlan *plan, const BulkSyncDiff
 	appendStringInfoString(buf, diff_sql(plan, BULK_SYNC_DIFF_POSITION));
 }
 
+/* INSERT INTO the target and its columns */
+void
+append_insert(StringInfo buf, const BulkSyncPlan *plan)
+{
+	const char *separator = "";
+
+	appendStringInfo(buf, "INSERT INTO %s AS " BULK_SYNC_TARGET_ALIAS, plan->target_sql);
+	for (int i = 0; i < plan->ncolumns; i++)
+	{
+		if (!plan->columns[i].insertable)
+			continue;
+		appendStringInfo(buf, "%s%s", separator[0] == '\0' ? " (" : separator,
+						 attribute_sql(plan, plan->columns[i].target_attno));
+		separator = ", ";
+	}
+	if (separator[0] != '\0')
+		appendStringInfoChar(buf, ')');
+	if (plan->has_identity)
+		appendStringInfoString(buf, " OVERRIDING SYSTEM VALUE");
+}
+
 const char *
 bulk_sync_deparse_insert(const BulkSyncPlan *plan, const BulkSyncDifference *difference,
 						 bool returning)
@@ -455,21 +476,8 @@ bulk_sync_deparse_insert(const BulkSyncPlan *plan, const BulkSyncDifference *dif
 	const char *separator = "";
 
 	initStringInfo(&buf);
-	appendStringInfo(&buf, "INSERT INTO %s AS " BULK_SYNC_TARGET_ALIAS, plan->target_sql);
-	for (int i = 0; i < plan->ncolumns; i++)
-	{
-		if (!plan->columns[i].insertable)
-			continue;
-		appendStringInfo(&buf, "%s%s", separator[0] == '\0' ? " (" : separator,
-						 attribute_sql(plan, plan->columns[i].target_attno));
-		separator = ", ";
-	}
-	if (separator[0] != '\0')
-		appendStringInfoChar(&buf, ')');
-	if (plan->has_identity)
-		appendStringInfoString(&buf, " OVERRIDING SYSTEM VALUE");
+	append_insert(&buf, plan);
 	appendStringInfoString(&buf, " SELECT ");
-	separator = "";
 	for (int i = 0; i < plan->ncolumns; i++)
 	{
 		if (!plan->columns[i].insertable)

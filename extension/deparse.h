@@ -22,6 +22,7 @@ extern char *type_sql(Oid type, int32 typmod);
 extern char *diff_sql(const BulkSyncPlan *plan, AttrNumber attno);
 extern void append_equality(StringInfo buf, const BulkSyncEquality *equality,
 							const char *left, const char *right, Oid right_type);
+extern void append_insert(StringInfo buf, const BulkSyncPlan *plan);
 extern void append_in_scope(StringInfo buf, const BulkSyncPlan *plan);
 extern void append_scope_value(StringInfo buf, const BulkSyncPlan *plan, int index);
 

@@ -373,28 +373,22 @@ bulk_sync_deparse_insert_changes(const BulkSyncPlan *plan, const char *name, boo
 {
 	const BulkSyncDistribution *distribution = plan->distribution;
 	StringInfoData buf;
-	StringInfoData values;
+	const char *separator = " SELECT ";
 
 	initStringInfo(&buf);
-	initStringInfo(&values);
-	appendStringInfo(&buf, "INSERT INTO %s AS " BULK_SYNC_TARGET_ALIAS " (", plan->target_sql);
+	append_insert(&buf, plan);
 	for (int i = 0; i < plan->ncolumns; i++)
 	{
-		const char *separator = values.len == 0 ? "" : ", ";
-
 		if (!plan->columns[i].insertable)
 			continue;
-		appendStringInfo(&buf, "%s%s", separator,
-						 attribute_sql(plan, plan->columns[i].target_attno));
 		/* Citus goes by the column that distributes the table */
-		appendStringInfo(&values, "%s%s", separator,
+		appendStringInfo(&buf, "%s%s", separator,
 						 diff_sql(plan, i == distribution->column_index ?
 								  BULK_SYNC_SHIPPED_OLD(plan, distribution->read_index) :
 								  BULK_SYNC_DIFF_WANTED(i)));
+		separator = ", ";
 	}
-	appendStringInfo(&buf, ") %sSELECT %s FROM %s AS %s WHERE ",
-					 plan->has_identity ? "OVERRIDING SYSTEM VALUE " : "", values.data, name,
-					 plan->prefix);
+	appendStringInfo(&buf, " FROM %s AS %s WHERE ", name, plan->prefix);
 	append_kind(&buf, plan, BULK_SYNC_CHANGE_INSERT);
 	if (plan->options->ignore_conflicts)
 		appendStringInfoString(&buf, " ON CONFLICT DO NOTHING");

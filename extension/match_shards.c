@@ -168,16 +168,13 @@ describe_changes(const BulkSyncDifference *difference, const List *attnos)
 	return desc;
 }
 
-static void
+static bool
 fill_changes(const char *name, void *arg)
 {
-	ChangesTable *table = (ChangesTable *) arg;
-	const char *sql = bulk_sync_deparse_fill_changes(table->plan, name, table->attnos);
+	const ChangesTable *table = (const ChangesTable *) arg;
 
-	if (!bulk_sync_is_handed_on(sql))
-		elog(ERROR, "rows of \"%s\" are not compared on its shards",
-			 RelationGetRelationName(table->plan->target));
-	bulk_sync_run_on_shards(table->plan, sql, NULL, NULL);
+	return bulk_sync_run_handed_on(bulk_sync_deparse_fill_changes(table->plan, name,
+																  table->attnos));
 }
 
 /* How many rows of each kind there are */
@@ -212,7 +209,11 @@ match_there(ShardMatch *state)
 								   fill_changes, &table);
 	MemoryContextSwitchTo(oldcontext);
 	if (difference->changes_table == NULL)
+	{
+		/* Another round would get no further */
+		plan->distribution->changes_may_stay = false;
 		return false;
+	}
 	bulk_sync_run_on_shards(plan, bulk_sync_deparse_count_changes(plan, difference->changes_table),
 							receive_changes, difference);
 	difference->deletes.rows = difference->planned_deletes;

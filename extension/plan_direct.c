@@ -5,8 +5,7 @@
  *
  * They can where all that takes effect are constraints, indexes, triggers and
  * partitions.  Rules, policies and views are left to the statements of apply.c;
- * of foreign tables see plan_foreign.c, of
- * distributed ones plan_distributed.c.
+ * of foreign tables see plan_foreign.c, of distributed ones plan_distributed.c.
  *
  *-------------------------------------------------------------------------
  */

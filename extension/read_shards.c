@@ -9,9 +9,7 @@
 #include "match.h"
 #include "ship.h"
 
-#include "access/xact.h"
 #include "nodes/nodeFuncs.h"
-#include "utils/snapmgr.h"
 
 /* So few keys are sent without asking how many rows there are */
 #define FEW_KEYS	1000
@@ -92,7 +90,6 @@ bulk_sync_run_on_shards(const BulkSyncPlan *plan, const char *sql,
 	Oid		   *types = palloc0((plan->nscope_values + 1) * sizeof(Oid));
 	Datum	   *values = palloc0((plan->nscope_values + 1) * sizeof(Datum));
 	int			nvalues = plan->nscope_values;
-	uint64		processed;
 
 	for (int i = 0; i < plan->nscope_values; i++)
 	{
@@ -104,11 +101,7 @@ bulk_sync_run_on_shards(const BulkSyncPlan *plan, const char *sql,
 		types[nvalues] = exprType((Node *) plan->distribution->pinned);
 		values[nvalues++] = plan->distribution->pinned_value;
 	}
-	CommandCounterIncrement();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	processed = bulk_sync_run_with_values(sql, nvalues, types, values, NULL, callback, arg);
-	PopActiveSnapshot();
-	return processed;
+	return bulk_sync_run_afresh(sql, nvalues, types, values, NULL, callback, arg);
 }
 
 static void

@@ -32,7 +32,7 @@ typedef struct Making
 	MemoryContext context;
 	TupleDesc	desc;
 	AttrNumber	attno;
-	void		(*fill) (const char *name, void *arg);
+	bool		(*fill) (const char *name, void *arg);
 	void	   *arg;
 	char	   *name;			/* once it is filled */
 } Making;
@@ -85,9 +85,9 @@ make_table(void *arg)
 	PopActiveSnapshot();
 	bulk_sync_run_on_shards(plan, bulk_sync_deparse_distribute(plan, name, making->attno), NULL,
 							NULL);
-	making->fill(name, making->arg);
-	making->name = name;
-	return true;
+	if (making->fill(name, making->arg))
+		making->name = name;
+	return making->name != NULL;
 }
 
 /*
@@ -114,11 +114,11 @@ can_do_without(int sqlerrcode)
 /*
  * Makes a table with rows of that shape, of which the attribute says on which
  * shard each is, and has it filled.  Returns its qualified name, in the current
- * memory context, or NULL if there cannot be one.
+ * memory context, or NULL if there is none: it cannot be made, or not be filled.
  */
 char *
 bulk_sync_make_shard_table(const BulkSyncPlan *plan, TupleDesc desc, AttrNumber attno,
-						   void (*fill) (const char *name, void *arg), void *arg)
+						   bool (*fill) (const char *name, void *arg), void *arg)
 {
 	MemoryContext context = CurrentMemoryContext;
 	Making		making = {plan, context, desc, attno, fill, arg, NULL};

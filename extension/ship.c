@@ -17,7 +17,6 @@
 #include "ship.h"
 
 #include "access/htup_details.h"
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "funcapi.h"
@@ -29,7 +28,6 @@
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 
 /*
  * Each shard reads all of the rows that are to be found, so that many of them
@@ -427,14 +425,11 @@ bulk_sync_run_shipped(const BulkSyncShipment *shipment, const char *sql,
 	MemoryContext oldcontext = MemoryContextSwitchTo(shipment->load_context);
 	uint64		processed;
 
-	CommandCounterIncrement();
-	PushActiveSnapshot(GetTransactionSnapshot());
 	sql = shipment->table != NULL ?
 		bulk_sync_deparse_over_table(plan, shipment->table, BULK_SYNC_ALL_KINDS, sql) :
 		bulk_sync_deparse_shipped(plan, shipment->desc, shipment->by_column, sql);
-	processed = bulk_sync_run_with_values(sql, shipment->nparams, shipment->types,
-										  shipment->params, plan->target, callback, arg);
-	PopActiveSnapshot();
+	processed = bulk_sync_run_afresh(sql, shipment->nparams, shipment->types, shipment->params,
+									 plan->target, callback, arg);
 	MemoryContextSwitchTo(oldcontext);
 	return processed;
 }
@@ -460,7 +455,7 @@ shard_attribute(const BulkSyncShipment *shipment)
 }
 
 /* Puts the rows into the table, load by load */
-static void
+static bool
 fill_table(const char *name, void *arg)
 {
 	BulkSyncShipment *shipment = (BulkSyncShipment *) arg;
@@ -472,13 +467,11 @@ fill_table(const char *name, void *arg)
 	{
 		MemoryContext oldcontext = MemoryContextSwitchTo(shipment->load_context);
 
-		CommandCounterIncrement();
-		PushActiveSnapshot(GetTransactionSnapshot());
-		bulk_sync_run_with_values(sql, shipment->nparams, shipment->types, shipment->params,
-								  NULL, NULL, NULL);
-		PopActiveSnapshot();
+		bulk_sync_run_afresh(sql, shipment->nparams, shipment->types, shipment->params,
+							 NULL, NULL, NULL);
 		MemoryContextSwitchTo(oldcontext);
 	}
+	return true;
 }
 
 /* No rows go along with a statement: those of the last load would, with each */

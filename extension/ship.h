@@ -39,7 +39,7 @@ extern void bulk_sync_end_shipment(BulkSyncShipment *shipment);
 extern bool bulk_sync_is_worth_a_table(const BulkSyncPlan *plan, int64 rows);
 extern char *bulk_sync_make_shard_table(const BulkSyncPlan *plan, TupleDesc desc,
 										AttrNumber attno,
-										void (*fill) (const char *name, void *arg), void *arg);
+										bool (*fill) (const char *name, void *arg), void *arg);
 extern void bulk_sync_drop_shard_table(const char *name);
 
 #endif							/* BULK_SYNC_SHIP_H */

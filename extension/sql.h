@@ -100,7 +100,10 @@ extern BulkSyncStatement *bulk_sync_prepare(const char *sql, const Oid *param_ty
 extern uint64 bulk_sync_run_with_values(const char *sql, int nvalues, const Oid *types,
 										const Datum *values, Relation target,
 										BulkSyncRowCallback callback, void *arg);
-extern bool bulk_sync_is_handed_on(const char *sql);
+extern uint64 bulk_sync_run_afresh(const char *sql, int nvalues, const Oid *types,
+								   const Datum *values, Relation target,
+								   BulkSyncRowCallback callback, void *arg);
+extern bool bulk_sync_run_handed_on(const char *sql);
 extern BulkSyncStatement *bulk_sync_prepare_read(const char *sql, const Oid *param_types,
 												 int nparams, QueryEnvironment *env,
 												 Relation target, ParamListInfo params,

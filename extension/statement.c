@@ -564,19 +564,35 @@ bulk_sync_run_with_values(const char *sql, int nvalues, const Oid *types, const 
 	return processed;
 }
 
+/* The same under a snapshot of its own, which sees what was written so far */
+uint64
+bulk_sync_run_afresh(const char *sql, int nvalues, const Oid *types, const Datum *values,
+					 Relation target, BulkSyncRowCallback callback, void *arg)
+{
+	uint64		processed;
+
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	processed = bulk_sync_run_with_values(sql, nvalues, types, values, target, callback, arg);
+	PopActiveSnapshot();
+	return processed;
+}
+
 /*
- * Does Citus hand a statement that inserts on to the shards as a whole?  If not it
- * reads the rows first, and its parts may see different ones.  What it is going to
- * do is known by the name of its plan.
+ * Runs a statement that inserts, if Citus hands it on to the shards as a whole,
+ * and says so.  Else it would read the rows first, and its parts might see
+ * different ones.  What it is going to do is known by the name of its plan.
  */
 bool
-bulk_sync_is_handed_on(const char *sql)
+bulk_sync_run_handed_on(const char *sql)
 {
 	int			nestlevel = NewGUCNestLevel();
 	BulkSyncStatement *statement;
-	bool		result = true;
+	bool		handed_on = true;
 	ListCell   *lc;
 
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
 	set_as_shards_read();
 	statement = plan_statement(analyze_statement(sql, NULL, 0, NULL, NULL, NULL), sql, NULL, NULL,
 							   false);
@@ -584,11 +600,14 @@ bulk_sync_is_handed_on(const char *sql)
 	{
 		CustomScan *scan = (CustomScan *) lfirst_node(PlannedStmt, lc)->planTree;
 
-		result = result && IsA(scan, CustomScan) &&
+		handed_on = handed_on && IsA(scan, CustomScan) &&
 			strcmp(scan->methods->CustomName, "Citus Adaptive") == 0;
 	}
+	if (handed_on)
+		bulk_sync_run(statement, NULL, false, NULL, NULL);
 	AtEOXact_GUC(true, nestlevel);
-	return result;
+	PopActiveSnapshot();
+	return handed_on;
 }
 
 /* An environment in which "name" is the rows of a tuplestore */
