@@ -230,6 +230,52 @@ def races_there(test):
     raced(test, 1, setup=(*RACE[:2], RACE[2].replace('temporary ', ''), RACE[3], 'set bulk_sync.applier to direct'), distributed=('target', 'staged'))
 
 
+def held_back(pair, statement):
+    """A second session that holds back whoever makes a table, and the trigger that lets it."""
+    pair.far.query('create or replace function held() returns event_trigger language plpgsql as $$ begin perform pg_advisory_xact_lock(4711); end $$;'
+                   "create event trigger held on ddl_command_end when tag in ('CREATE TABLE') execute function held()")
+    other = pair.session('far')
+    other.query('select pg_advisory_lock(4711)')
+    try:
+        return statement(other)
+    finally:
+        other.query('select pg_advisory_unlock_all()')
+        pair.far.query('rollback; drop event trigger held; drop function held()')
+        other.close()
+
+
+def written_before_the_look(test):
+    """What others write while the table for changes is made: each row is looked at once, and the counts say what became of it."""
+    for change, expected in (('delete from target where k = 16', (16, 1, 5, 10, 0, 4)), ('delete from target where k = 1', (16, 2, 5, 9, 0, 5)),
+                             ("insert into target values (21, 1, 'theirs', 0)", (16, 0, 6, 10, 0, 5)), ("insert into target values (99, 1, 'theirs', 0)", (16, 1, 5, 10, 0, 6)),
+                             ("delete from target where k = 1; insert into target values (99, 1, 'theirs', 0)", (16, 2, 5, 9, 0, 6)),
+                             ("update target set v = 'theirs' where k = 2", (16, 1, 6, 9, 0, 5))):
+        # one new row: a number that is wrong by one says that there is none
+        pair = test.pair(TARGET, ROWS, STAGED.replace('temporary ', ''), FEED, 'delete from staged where k > 21', 'set bulk_sync.applier to direct', distributed=('target', 'staged'))
+        pair.near.query(change)
+        assert pair.near.query(call(WHOLE)) == [tuple(map(str, expected))], change
+
+        def meanwhile(other):
+            pair.far.send(call(WHOLE))
+            wait_until(lambda: pair.cluster.watching[0].value(WAITING) != '0', 20, 'a table that is made')
+            other.query(change)
+            other.query('select pg_advisory_unlock_all()')
+            return received(pair.far)
+        answer = held_back(pair, meanwhile)
+        assert answer == [tuple(map(str, expected))], '%s: %s' % (change, answer)
+        pair.same_rows(change)
+        pair.close()
+
+
+def lock_timeout_of_table(test):
+    """A lock that is waited for too long while the table for changes is made ends the call, as any lock does."""
+    pair = test.pair(TARGET, ROWS, STAGED.replace('temporary ', ''), FEED, 'set bulk_sync.applier to direct', distributed=('target', 'staged'))
+    pair.far.query("set lock_timeout to '100ms'")
+    answer = held_back(pair, lambda other: outcome(pair.far, call(WHOLE)))
+    assert answer == '55P03', answer
+    pair.same(call(WHOLE), COUNTS)
+
+
 def races_of_many(test):
     """So many changes that they do not go along with the statements that make them."""
     many = (*RACE, "insert into target (k, g, v) select k, 0, 'v' from generate_series(1001, 26000) as k",
@@ -714,6 +760,8 @@ TESTS = [
     ('other sessions write, rows looked up by key', races_by_key, FAR),
     ('other sessions write, staged beside the target', races_beside, FAR),
     ('other sessions write, changes stay on their shards', races_there, FAR),
+    ('other sessions write before the shards look', written_before_the_look, ('hash',)),
+    ('a lock timeout while a table is made', lock_timeout_of_table, ('hash',)),
     ('other sessions write, many changes', races_of_many, ('hash', 'partitioned')),
     ('writers wait for a call', writers_wait, KINDS),
     ('writers are kept out', writers_kept_out, KINDS),
